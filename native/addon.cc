@@ -1,0 +1,175 @@
+#include "addon.h"
+
+#include <ATen/Version.h>
+#include <ATen/detail/CUDAHooksInterface.h>
+#include <torch/version.h>
+#if defined(__GLIBC__)
+#include <malloc.h>
+#endif
+
+#include <mutex>
+
+#include "archive.h"
+#include "arguments.h"
+#include "autograd/gemm.h"
+#include "error.h"
+#include "kernels/generate.h"
+#include "kernels/gradient.h"
+#include "model.h"
+#include "task.h"
+#include "tensor.h"
+
+// What JavaScript sees; src/native.ts has it as types.
+
+namespace tokenlense {
+namespace {
+
+const char* engine_name(Engine engine) { return engine == Engine::ragged ? "ragged" : engine == Engine::batched ? "batched" : "plain"; }
+
+Napi::Value info(const Napi::CallbackInfo& call) {
+  Napi::Env env = call.Env();
+  return guarded(env, [&] {
+    Napi::Object info = Napi::Object::New(env);
+    info.Set("libtorch", TORCH_VERSION);
+    info.Set("addon", TOKENLENSE_VERSION);
+#if defined(__clang__)
+    info.Set("compiler", "clang " __clang_version__);
+#elif defined(__GNUC__)
+    info.Set("compiler", "gcc " __VERSION__);
+#else
+    info.Set("compiler", "unknown");
+#endif
+    info.Set("buildFlags", at::show_config());
+    info.Set("cpuCapability", at::get_cpu_capability());
+    info.Set("threads", at::get_num_threads());
+    Napi::Array devices = Napi::Array::New(env);
+    devices.Set(0u, "cpu");
+    const auto count = at::hasCUDA() ? at::detail::getCUDAHooks().deviceCount() : 0;
+    for (int i = 0; i < count; ++i) devices.Set(i + 1, "cuda:" + std::to_string(i));
+    info.Set("devices", devices);
+    info.Set("externalBuffers", TensorHandle::external_buffers);
+    return info;
+  });
+}
+
+Napi::Value measure(const Napi::CallbackInfo& call) {
+  return start_task(call.Env(), Lane::compute, call[0], [](TaskContext& context) -> Finish {
+    auto report = measure_gemm(0.3, [&](int64_t done, int64_t total) { context.step(done, total); });
+    return [report = std::move(report)](Napi::Env env) -> Napi::Value {
+      Napi::Array list = Napi::Array::New(env, report.size());
+      for (size_t i = 0; i < report.size(); ++i) {
+        Napi::Object paths = Napi::Object::New(env), entry = Napi::Object::New(env);
+        for (const auto& [name, rate] : report[i].paths) paths.Set(name, rate);
+        entry.Set("shape", report[i].shape);
+        entry.Set("chosen", report[i].chosen);
+        entry.Set("paths", paths);
+        list.Set(static_cast<uint32_t>(i), entry);
+      }
+      return list;
+    };
+  });
+}
+
+Napi::Value build(const Napi::CallbackInfo& call) {
+  return guarded(call.Env(), [&] {
+    return start_task(call.Env(), Lane::files, call[1], [spec = archive_spec(call[0])](TaskContext& context) -> Finish {
+      build_archive(spec, context);
+      return [](Napi::Env env) { return env.Undefined(); };
+    });
+  });
+}
+
+Napi::Value load(const Napi::CallbackInfo& call) {
+  return guarded(call.Env(), [&] {
+    const auto path = text_argument(call[0], "path");
+    const auto device = parse_device(text_argument(call[1], "device"));
+    return start_task(call.Env(), Lane::files, call[2], [path, device](TaskContext& context) -> Finish {
+      auto model = load_model(path, device, context);
+      return [model = std::move(model)](Napi::Env env) { return ModelHandle::wrap(env, model); };
+    });
+  });
+}
+
+Napi::Value attribute(const Napi::CallbackInfo& call) {
+  return guarded(call.Env(), [&] {
+    return start_task(call.Env(), Lane::compute, call[2],
+                      [model = ModelHandle::of(call[0]), plan = gradient_plan(call[1])](TaskContext& context) -> Finish {
+                        auto result = std::make_shared<GradientResult>(attribute_gradient(*model, plan, context));
+                        return [result](Napi::Env env) -> Napi::Value {
+                          Napi::Object object = Napi::Object::New(env), scores = Napi::Object::New(env), stats = Napi::Object::New(env);
+                          for (const auto& [name, values] : result->step_scores) scores.Set(name, TensorHandle::wrap(env, values));
+                          stats.Set("engine", engine_name(result->engine));
+                          stats.Set("flops", result->flops);
+                          stats.Set("seconds", result->seconds);
+                          stats.Set("plannedBytes", static_cast<double>(result->planned_bytes));
+                          stats.Set("block", static_cast<double>(result->block));
+                          object.Set("scores", TensorHandle::wrap(env, result->scores.cpu()));
+                          object.Set("stepScores", scores);
+                          object.Set("stats", stats);
+                          return object;
+                        };
+                      });
+  });
+}
+
+Napi::Value generate_tokens(const Napi::CallbackInfo& call) {
+  return guarded(call.Env(), [&] {
+    return start_task(call.Env(), Lane::compute, call[2],
+                      [model = ModelHandle::of(call[0]), plan = generation_plan(call[1])](TaskContext& context) -> Finish {
+                        auto fresh = generate(*model, plan, context);
+                        return [fresh = std::move(fresh)](Napi::Env env) -> Napi::Value {
+                          Napi::Int32Array ids = Napi::Int32Array::New(env, fresh.size());
+                          for (size_t i = 0; i < fresh.size(); ++i) ids[i] = static_cast<int32_t>(fresh[i]);
+                          return ids;
+                        };
+                      });
+  });
+}
+
+void prepare_process() {
+  static std::once_flag once;
+  std::call_once(once, [] {
+#if defined(__GLIBC__)
+    // Tensors of a few megabytes come and go by the thousand. By default glibc hands each back to the system at once, and the page
+    // faults of the next one cost up to a third of the time.
+    mallopt(M_MMAP_THRESHOLD, 256 << 20);
+    mallopt(M_TRIM_THRESHOLD, 512 << 20);
+    mallopt(M_ARENA_MAX, 1);
+#endif
+  });
+}
+
+Napi::Object init(Napi::Env env, Napi::Object exports) {
+  return guarded(env, [&] {
+    if (std::string(TOKENLENSE_LIBTORCH_VERSION).size() && std::string(TORCH_VERSION).rfind(TOKENLENSE_LIBTORCH_VERSION, 0) != 0)
+      throw Error("LIBTORCH",
+                  std::string("Built for libtorch ") + TOKENLENSE_LIBTORCH_VERSION + " against headers of " + TORCH_VERSION + ".");
+    prepare_process();
+    auto* addon = new Addon;
+    env.SetInstanceData(addon);
+    const Napi::Function tensor = TensorHandle::define(env), model = ModelHandle::define(env);
+    // `using` calls this; on Node 20 the symbol is made by TypeScript's or the user's polyfill, so it is set only where it exists.
+    const Napi::Value dispose = env.Global().Get("Symbol").As<Napi::Object>().Get("dispose");
+    if (dispose.IsSymbol())
+      for (const Napi::Function& type : {tensor, model}) {
+        Napi::Object prototype = type.Get("prototype").As<Napi::Object>();
+        prototype.Set(dispose, prototype.Get("dispose"));
+      }
+    addon->tensor_type = Napi::Persistent(tensor);
+    addon->model_type = Napi::Persistent(model);
+    exports.Set("Tensor", tensor);
+    exports.Set("info", Napi::Function::New<info>(env, "info"));
+    exports.Set("measureGemm", Napi::Function::New<measure>(env, "measureGemm"));
+    exports.Set("buildArchive", Napi::Function::New<build>(env, "buildArchive"));
+    exports.Set("loadModel", Napi::Function::New<load>(env, "loadModel"));
+    exports.Set("attribute", Napi::Function::New<attribute>(env, "attribute"));
+    exports.Set("generate", Napi::Function::New<generate_tokens>(env, "generate"));
+    return exports;
+  });
+}
+
+}  // namespace
+
+NODE_API_MODULE(tokenlense, init)
+
+}  // namespace tokenlense

@@ -1,0 +1,190 @@
+#include "attention.h"
+
+#include <cmath>
+
+#include "gemm.h"
+#include "rows.h"
+
+// tokenlense::attention(qkv, cosine, sine, heads, kv_heads): rotary embedding and causal grouped-query attention from the joint projection.
+// tokenlense::attention_cached(...): the same for new positions against a key/value cache; no gradient.
+
+namespace tokenlense {
+
+float AttentionShape::scale() const { return 1 / std::sqrt(static_cast<float>(dim)); }
+
+AttentionShape AttentionShape::of(const at::Tensor& qkv, int64_t heads, int64_t kv_heads) {
+  TORCH_CHECK(heads > 0 && kv_heads > 0 && heads % kv_heads == 0 && qkv.size(-1) % (heads + 2 * kv_heads) == 0, "attention: ", qkv.size(-1),
+              " columns do not divide into ", heads, " heads and 2 × ", kv_heads, " key/value heads");
+  return {heads, kv_heads, qkv.size(-1) / (heads + 2 * kv_heads)};
+}
+
+at::Tensor rotate(const at::Tensor& qkv, const at::Tensor& cosine, const at::Tensor& sine, const AttentionShape& shape, int64_t start,
+                  bool inverse) {
+  const int64_t length = qkv.size(-2), turned = shape.heads + shape.kv_heads;
+  auto split = qkv.sizes().vec();
+  split.back() = turned;
+  split.insert(split.end(), {2, shape.dim / 2});
+  const at::Tensor pairs = qkv.narrow(-1, 0, shape.values()).reshape(split);
+  const at::Tensor c = cosine.narrow(0, start, length).unsqueeze(1), s = sine.narrow(0, start, length).unsqueeze(1);
+  const at::Tensor first = pairs.select(-2, 0), second = pairs.select(-2, 1);
+  const at::Tensor by = inverse ? -s : s;
+  const at::Tensor rotated = at::stack({first * c - second * by, second * c + first * by}, -2);
+  return at::cat({rotated.flatten(-3), qkv.narrow(-1, shape.values(), shape.kv_heads * shape.dim)}, -1);
+}
+
+namespace {
+
+// Undoes the rotation of packed query and key cotangents in place; the row's position is its place in its sequence.
+TOKENLENSE_VECTORISED void unrotate_rows(float* row, const float* cosine, const float* sine, int64_t rows, int64_t width, int64_t turned,
+                                         int64_t half) {
+  for (int64_t i = 0; i < rows; ++i, row += width, cosine += half, sine += half)
+    for (int64_t h = 0; h < turned; ++h) {
+      float *first = row + 2 * h * half, *second = first + half;
+#pragma omp simd
+      for (int64_t j = 0; j < half; ++j) {
+        const float a = first[j], b = second[j];
+        first[j] = a * cosine[j] + b * sine[j];
+        second[j] = b * cosine[j] - a * sine[j];
+      }
+    }
+}
+
+struct Split {
+  at::Tensor q, k, v;  // [..., heads | kv_heads, length, dim]
+};
+Split split(const at::Tensor& rotated, const AttentionShape& shape) {
+  auto heads = [&](int64_t from, int64_t count) {
+    auto sizes = rotated.sizes().vec();
+    sizes.back() = count;
+    sizes.push_back(shape.dim);
+    return rotated.narrow(-1, from, count * shape.dim).reshape(sizes).transpose(-2, -3);
+  };
+  return {heads(0, shape.heads), heads(shape.keys(), shape.kv_heads), heads(shape.values(), shape.kv_heads)};
+}
+
+// Each key/value head once per query head of its group.
+at::Tensor repeat(const at::Tensor& kv, const AttentionShape& shape) { return kv.repeat_interleave(shape.group(), -3); }
+at::Tensor merge(const at::Tensor& heads) { return heads.transpose(-2, -3).flatten(-2); }
+
+at::Tensor probabilities(const Split& parts, const AttentionShape& shape, int64_t start) {
+  const at::Tensor scores = at::matmul(parts.q, repeat(parts.k, shape).transpose(-1, -2)) * shape.scale();
+  const at::Tensor later = at::ones({scores.size(-2), scores.size(-1)}, scores.options().dtype(at::kBool)).triu(1 + start);
+  return at::softmax(scores.masked_fill(later, -std::numeric_limits<double>::infinity()), -1);
+}
+
+class AttentionBackward : public RaggedNode {
+ public:
+  AttentionBackward(at::Tensor rotated, at::Tensor cosine, at::Tensor sine, AttentionShape shape)
+      : rotated_(std::move(rotated)), cosine_(std::move(cosine)), sine_(std::move(sine)), shape_(shape) {
+    length_ = rotated_.size(-2);
+  }
+  std::string name() const override { return "TokenlenseAttentionBackward"; }
+  int64_t saved_bytes() const override { return static_cast<int64_t>(rotated_.nbytes()); }
+
+  // Keys and values before the first cotangent row matter too.
+  std::shared_ptr<const Layout> input_layout(std::shared_ptr<const Layout> layout) const override {
+    auto segments = layout->segments;
+    if (std::all_of(segments.begin(), segments.end(), [](const Segment& s) { return s.low == 0; })) return layout;
+    for (auto& segment : segments) segment.low = 0;
+    return std::make_shared<Layout>(std::move(segments));
+  }
+
+  Cotangent ragged(Cotangent g, const Cotangent*) override {
+    if (!is_cpu_float(g.rows) || !is_cpu_float(rotated_)) return RaggedNode::ragged(std::move(g), nullptr);
+    if (!kernel_) kernel_ = std::make_unique<AttentionKernel>(rotated_, shape_);
+    Cotangent out{{}, input_layout(g.layout)};
+    out.rows = at::empty({out.layout->rows, shape_.width()}, g.rows.options());
+    std::vector<AttentionKernel::Rows> rows;
+    for (size_t s = 0; s < g.layout->segments.size(); ++s) {
+      const auto& segment = g.layout->segments[s];
+      rows.push_back({segment.sequence, segment.low, segment.high, segment.offset, out.layout->segments[s].offset});
+    }
+    float* to = out.rows.data_ptr<float>();
+    kernel_->backward(g.rows.const_data_ptr<float>(), to, rows);
+    const int64_t half = shape_.dim / 2;
+    const float *c = cosine_.const_data_ptr<float>(), *s = sine_.const_data_ptr<float>();
+    for_row_runs(*out.layout, length_, 16, [&](int64_t packed, int64_t saved, int64_t count) {
+      const int64_t position = saved % length_;
+      unrotate_rows(to + packed * shape_.width(), c + position * half, s + position * half, count, shape_.width(),
+                    shape_.heads + shape_.kv_heads, half);
+    });
+    return out;
+  }
+
+  at::Tensor dense(const at::Tensor& g) override {
+    const Split parts = split(rotated_, shape_);
+    const at::Tensor p = probabilities(parts, shape_, 0), k = repeat(parts.k, shape_), v = repeat(parts.v, shape_);
+    auto sizes = g.sizes().vec();
+    sizes.back() = shape_.heads;
+    sizes.push_back(shape_.dim);
+    const at::Tensor go = g.reshape(sizes).transpose(-2, -3);
+    const at::Tensor dp = at::matmul(go, v.transpose(-1, -2));
+    const at::Tensor ds = p * (dp - (p * dp).sum(-1, true)) * shape_.scale();
+    auto per_group = [&](const at::Tensor& t) {
+      auto grouped = t.sizes().vec();
+      grouped[grouped.size() - 3] = shape_.kv_heads;
+      grouped.insert(grouped.end() - 2, shape_.group());
+      return t.reshape(grouped).sum(-3);
+    };
+    const at::Tensor dq = at::matmul(ds, k);
+    const at::Tensor dk = per_group(at::matmul(ds.transpose(-1, -2), parts.q));
+    const at::Tensor dv = per_group(at::matmul(p.transpose(-1, -2), go));
+    return rotate(at::cat({merge(dq), merge(dk), merge(dv)}, -1), cosine_, sine_, shape_, 0, /*inverse=*/true);
+  }
+
+  int64_t shared_bytes() const override { return AttentionKernel::bytes(rotated_.size(0), length_, shape_); }
+  void drop_shared() override { kernel_.reset(); }
+
+ private:
+  at::Tensor rotated_, cosine_, sine_;
+  AttentionShape shape_;
+  std::unique_ptr<AttentionKernel> kernel_;
+};
+
+at::Tensor attend(const at::Tensor& rotated, const AttentionShape& shape) {
+  if (is_cpu_float(rotated)) return AttentionKernel(rotated, shape).forward();
+  const Split parts = split(rotated, shape);
+  return merge(at::matmul(probabilities(parts, shape, 0), repeat(parts.v, shape))).contiguous();
+}
+
+at::Tensor attention_forward(const at::Tensor& qkv, const at::Tensor& cosine, const at::Tensor& sine, int64_t heads, int64_t kv_heads) {
+  const auto shape = AttentionShape::of(qkv, heads, kv_heads);
+  return attend(rotate(qkv, cosine, sine, shape, 0), shape);
+}
+
+at::Tensor attention_autograd(const at::Tensor& qkv, const at::Tensor& cosine, const at::Tensor& sine, int64_t heads, int64_t kv_heads) {
+  at::AutoDispatchBelowADInplaceOrView below;
+  const auto shape = AttentionShape::of(qkv, heads, kv_heads);
+  const at::Tensor rotated = rotate(qkv.detach(), cosine, sine, shape, 0);
+  at::Tensor y = attend(rotated, shape);
+  if (recording(qkv)) record<AttentionBackward>(y, qkv, rotated, cosine, sine, shape);
+  return y;
+}
+
+// keys, values [batch, kv_heads, capacity, dim]; rows start…start + length − 1 are written.
+at::Tensor attention_cached(const at::Tensor& qkv, const at::Tensor& cosine, const at::Tensor& sine, int64_t heads, int64_t kv_heads,
+                            at::Tensor keys, at::Tensor values, int64_t start) {
+  const auto shape = AttentionShape::of(qkv, heads, kv_heads);
+  const int64_t length = qkv.size(-2);
+  Split parts = split(rotate(qkv, cosine, sine, shape, start), shape);
+  keys.narrow(2, start, length).copy_(parts.k);
+  values.narrow(2, start, length).copy_(parts.v);
+  parts.k = keys.narrow(2, 0, start + length);
+  return merge(at::matmul(probabilities(parts, shape, start), repeat(values.narrow(2, 0, start + length), shape)));
+}
+
+}  // namespace
+
+TORCH_LIBRARY_FRAGMENT(tokenlense, m) {
+  m.def("attention(Tensor qkv, Tensor cosine, Tensor sine, int heads, int kv_heads) -> Tensor");
+  m.def(
+      "attention_cached(Tensor qkv, Tensor cosine, Tensor sine, int heads, int kv_heads, Tensor(a!) keys, Tensor(b!) values, int start) -> "
+      "Tensor");
+}
+TORCH_LIBRARY_IMPL(tokenlense, CompositeExplicitAutograd, m) {
+  m.impl("attention", attention_forward);
+  m.impl("attention_cached", attention_cached);
+}
+TORCH_LIBRARY_IMPL(tokenlense, Autograd, m) { m.impl("attention", attention_autograd); }
+
+}  // namespace tokenlense

@@ -1,0 +1,50 @@
+#pragma once
+#include "../pch.h"
+
+namespace tokenlense {
+
+/// Shape of one attention layer: qkv holds, per row, `heads` queries, `kv_heads` keys and as many values of `dim` each.
+struct AttentionShape {
+  int64_t heads, kv_heads, dim;
+  int64_t group() const { return heads / kv_heads; }
+  int64_t width() const { return (heads + 2 * kv_heads) * dim; }
+  int64_t keys() const { return heads * dim; }                 // column of the first key
+  int64_t values() const { return (heads + kv_heads) * dim; }  // column of the first value
+  float scale() const;
+  static AttentionShape of(const at::Tensor& qkv, int64_t heads, int64_t kv_heads);
+};
+
+/// Rotary embedding of queries and keys (halves convention), positions start…; values are copied. Returns a new tensor.
+/// Su et al. 2021. With `inverse` the rotation is undone, which is also its transpose.
+at::Tensor rotate(const at::Tensor& qkv, const at::Tensor& cosine, const at::Tensor& sine, const AttentionShape& shape, int64_t start,
+                  bool inverse = false);
+
+/// Packed cotangents of one causal attention, float32 on CPU. Holds what all outputs share: probabilities and transposes.
+class AttentionKernel {
+ public:
+  /// rotated [batch, length, width]: queries and keys after rotary embedding.
+  AttentionKernel(at::Tensor rotated, AttentionShape shape);
+
+  /// What one kernel holds.
+  static int64_t bytes(int64_t batch, int64_t length, const AttentionShape& shape);
+
+  /// Attention's output [batch, length, heads · dim].
+  at::Tensor forward() const;
+
+  struct Rows {
+    int64_t sequence, low, high, in_offset, out_offset;
+  };
+  /// g: packed cotangents of the output, rows [low, high) at in_offset; out: of the rotated qkv, rows [0, high) at out_offset.
+  void backward(const float* g, float* out, const std::vector<Rows>& segments) const;
+
+ private:
+  void build_probabilities();
+  at::Tensor rotated_;
+  AttentionShape shape_;
+  int64_t batch_, length_, padded_;  // keys padded to whole vectors
+  at::Tensor keys_t_, values_t_;     // [batch, kv_heads, dim, padded]
+  at::Tensor probabilities_;         // [batch, heads, length, padded], zero after the diagonal
+  at::Tensor probabilities_t_;       // [batch, heads, length (keys), length (queries)]
+};
+
+}  // namespace tokenlense

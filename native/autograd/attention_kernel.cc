@@ -1,0 +1,144 @@
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <limits>
+
+#include "attention.h"
+#include "gemm.h"
+#include "rows.h"
+
+namespace tokenlense {
+namespace {
+
+constexpr int64_t kBlock = 64;  // query rows at a time: a block of scores against 400 keys is 100 KiB
+
+// Softmax of scores·scale over keys 0…position, zero after it.
+TOKENLENSE_VECTORISED void softmax_row(float* row, int64_t position, int64_t padded, float scale) {
+  float top = -std::numeric_limits<float>::infinity();
+#pragma omp simd reduction(max : top)
+  for (int64_t j = 0; j <= position; ++j) top = std::max(top, row[j]);
+  float sum = 0;
+  for (int64_t j = 0; j <= position; ++j) sum += row[j] = std::exp((row[j] - top) * scale);
+  const float inverse = 1 / sum;
+#pragma omp simd
+  for (int64_t j = 0; j <= position; ++j) row[j] *= inverse;
+  std::fill(row + position + 1, row + padded, 0.f);
+}
+
+// dS = P∘(dP − Σ P∘dP)·scale, in place over dP.
+TOKENLENSE_VECTORISED void softmax_backward(float* d, int64_t ldd, const float* p, int64_t ldp, int64_t rows, int64_t columns,
+                                            float scale) {
+  for (int64_t i = 0; i < rows; ++i, d += ldd, p += ldp) {
+    float dot = 0;
+#pragma omp simd reduction(+ : dot)
+    for (int64_t j = 0; j < columns; ++j) dot += p[j] * d[j];
+#pragma omp simd
+    for (int64_t j = 0; j < columns; ++j) d[j] = p[j] * (d[j] - dot) * scale;
+  }
+}
+
+}  // namespace
+
+AttentionKernel::AttentionKernel(at::Tensor rotated, AttentionShape shape)
+    : rotated_(std::move(rotated)), shape_(shape), batch_(rotated_.size(0)), length_(rotated_.size(1)), padded_((length_ + 15) / 16 * 16) {
+  const auto options = rotated_.options();
+  keys_t_ = at::zeros({batch_, shape_.kv_heads, shape_.dim, padded_}, options);
+  values_t_ = at::zeros({batch_, shape_.kv_heads, shape_.dim, padded_}, options);
+  const int64_t width = shape_.width();
+  const float* base = rotated_.const_data_ptr<float>();
+  for (int64_t b = 0; b < batch_; ++b)
+    for (int64_t h = 0; h < shape_.kv_heads; ++h) {
+      const float* row = base + b * length_ * width + h * shape_.dim;
+      transpose_tile(row + shape_.keys(), width, keys_t_[b][h].data_ptr<float>(), padded_, length_, shape_.dim);
+      transpose_tile(row + shape_.values(), width, values_t_[b][h].data_ptr<float>(), padded_, length_, shape_.dim);
+    }
+  build_probabilities();
+}
+
+int64_t AttentionKernel::bytes(int64_t batch, int64_t length, const AttentionShape& shape) {
+  return batch * (length + 15) * (2 * shape.heads * length + 2 * shape.kv_heads * shape.dim) * static_cast<int64_t>(sizeof(float));
+}
+
+void AttentionKernel::build_probabilities() {
+  probabilities_ = at::empty({batch_, shape_.heads, length_, padded_}, rotated_.options());
+  probabilities_t_ = at::empty({batch_, shape_.heads, length_, length_}, rotated_.options());
+  const int64_t width = shape_.width(), dim = shape_.dim;
+  const float *base = rotated_.const_data_ptr<float>(), *keys = keys_t_.const_data_ptr<float>();
+  float *scores = probabilities_.data_ptr<float>(), *flipped = probabilities_t_.data_ptr<float>();
+  share_tasks(batch_ * shape_.heads, [&](int64_t t) {
+    const int64_t b = t / shape_.heads, h = t % shape_.heads;
+    const float* k = keys + (b * shape_.kv_heads + h / shape_.group()) * dim * padded_;
+    float* p = scores + t * length_ * padded_;
+    for (int64_t i = 0; i < length_; i += kBlock) {
+      const int64_t rows = std::min(kBlock, length_ - i), columns = std::min(padded_, (i + rows + 15) / 16 * 16);
+      gemm_tile(rows, columns, dim, base + (b * length_ + i) * width + h * dim, width, k, padded_, p + i * padded_, padded_, false);
+      for (int64_t r = 0; r < rows; ++r) softmax_row(p + (i + r) * padded_, i + r, padded_, shape_.scale());
+    }
+    transpose_tile(p, padded_, flipped + t * length_ * length_, length_, length_, length_);
+  });
+  count_flops(static_cast<double>(batch_) * shape_.heads * length_ * length_ * dim);
+}
+
+at::Tensor AttentionKernel::forward() const {
+  const int64_t width = shape_.width(), dim = shape_.dim, out_width = shape_.heads * dim;
+  at::Tensor result = at::empty({batch_, length_, out_width}, rotated_.options());
+  const float *base = rotated_.const_data_ptr<float>(), *p = probabilities_.const_data_ptr<float>();
+  float* out = result.data_ptr<float>();
+  share_tasks(batch_ * shape_.heads, [&](int64_t t) {
+    const int64_t b = t / shape_.heads, h = t % shape_.heads;
+    const float* values = base + b * length_ * width + shape_.values() + (h / shape_.group()) * dim;
+    for (int64_t i = 0; i < length_; i += kBlock) {
+      const int64_t rows = std::min(kBlock, length_ - i);
+      gemm_tile(rows, dim, i + rows, p + (t * length_ + i) * padded_, padded_, values, width, out + (b * length_ + i) * out_width + h * dim,
+                out_width, false);
+    }
+  });
+  count_flops(static_cast<double>(batch_) * shape_.heads * length_ * length_ * dim);
+  return result;
+}
+
+void AttentionKernel::backward(const float* g, float* out, const std::vector<Rows>& segments) const {
+  const int64_t width = shape_.width(), dim = shape_.dim, out_width = shape_.heads * dim, groups = shape_.kv_heads;
+  const float scale = shape_.scale();
+  const float *base = rotated_.const_data_ptr<float>(), *values_t = values_t_.const_data_ptr<float>();
+  const float *p = probabilities_.const_data_ptr<float>(), *p_t = probabilities_t_.const_data_ptr<float>();
+
+  // One task per output and key/value head: it owns those columns of the result, so nothing is shared between threads.
+  share_tasks(static_cast<int64_t>(segments.size()) * groups, [&](int64_t task) {
+    thread_local std::vector<float> d, d_t;
+    d.resize(kBlock * padded_), d_t.resize(kBlock * padded_);
+    const Rows& segment = segments[task / groups];
+    const int64_t group = task % groups, b = segment.sequence;
+    const float* saved = base + b * length_ * width;
+    const float* key_rows = saved + shape_.keys() + group * dim;
+    const float* v_t = values_t + (b * groups + group) * dim * padded_;
+    float* rows_out = out + segment.out_offset * width;
+    const int64_t first_head = group * shape_.group(), query_columns = shape_.group() * dim;
+    for (int64_t r = 0; r < segment.high; ++r) {
+      float* row = rows_out + r * width;
+      if (r < segment.low) std::memset(row + first_head * dim, 0, query_columns * sizeof(float));
+      std::memset(row + shape_.keys() + group * dim, 0, dim * sizeof(float));
+      std::memset(row + shape_.values() + group * dim, 0, dim * sizeof(float));
+    }
+    for (int64_t i = segment.low / kBlock * kBlock; i < segment.high; i += kBlock) {
+      const int64_t first = std::max(i, segment.low), last = std::min(i + kBlock, segment.high), rows = last - first;
+      const int64_t columns = std::min(padded_, (last + 15) / 16 * 16);
+      for (int64_t h = first_head; h < first_head + shape_.group(); ++h) {
+        const float* go = g + (segment.in_offset + first - segment.low) * out_width + h * dim;
+        const float* queries = saved + first * width + h * dim;
+        const int64_t head = b * shape_.heads + h;
+        gemm_tile(rows, columns, dim, go, out_width, v_t, padded_, d.data(), padded_, false);
+        softmax_backward(d.data(), padded_, p + (head * length_ + first) * padded_, padded_, rows, columns, scale);
+        gemm_tile(rows, dim, last, d.data(), padded_, key_rows, width, rows_out + first * width + h * dim, width, false);
+        transpose_tile(d.data(), padded_, d_t.data(), kBlock, rows, last);
+        gemm_tile(last, dim, rows, d_t.data(), kBlock, queries, width, rows_out + shape_.keys() + group * dim, width, true);
+        gemm_tile(last, dim, rows, p_t + head * length_ * length_ + first, length_, go, out_width, rows_out + shape_.values() + group * dim,
+                  width, true);
+      }
+    }
+  });
+  for (const auto& segment : segments)  // causal half only: what the definition needs, whatever the blocks compute beside it
+    count_flops(4.0 * shape_.heads * dim * (segment.high * (segment.high + 1) - segment.low * (segment.low + 1)));
+}
+
+}  // namespace tokenlense

@@ -1,0 +1,87 @@
+#include <cmath>
+
+#include "gemm.h"
+#include "rows.h"
+
+// tokenlense::rms_norm(x, weight, epsilon): y = weight · x / sqrt(mean(x²) + epsilon), over the last dimension. Zhang & Sennrich 2019.
+
+namespace tokenlense {
+namespace {
+
+// dx = r·(w∘g) − x · r³/d · Σ(w∘g∘x) with r = 1/rms; plus the residual's cotangent where there is one.
+TOKENLENSE_VECTORISED void backward_rows(float* out, const float* g, const float* residual, const float* x, const float* r, const float* w,
+                                         int64_t rows, int64_t width) {
+  for (int64_t i = 0; i < rows; ++i, out += width, g += width, x += width) {
+    float dot = 0;
+#pragma omp simd reduction(+ : dot)
+    for (int64_t j = 0; j < width; ++j) dot += g[j] * w[j] * x[j];
+    const float scale = r[i], slope = -dot * r[i] * r[i] * r[i] / static_cast<float>(width);
+    if (residual) {
+#pragma omp simd
+      for (int64_t j = 0; j < width; ++j) out[j] = residual[j] + (scale * (g[j] * w[j]) + slope * x[j]);
+      residual += width;
+    } else {
+#pragma omp simd
+      for (int64_t j = 0; j < width; ++j) out[j] = scale * (g[j] * w[j]) + slope * x[j];
+    }
+  }
+}
+
+class RmsNormBackward : public RaggedNode {
+ public:
+  RmsNormBackward(at::Tensor x, at::Tensor weight, at::Tensor inverse)
+      : x_(std::move(x)), weight_(std::move(weight)), inverse_(std::move(inverse)) {
+    length_ = x_.size(-2);
+  }
+  std::string name() const override { return "TokenlenseRmsNormBackward"; }
+  bool joins_residual() const override { return true; }
+  int64_t saved_bytes() const override { return static_cast<int64_t>(x_.nbytes() + inverse_.nbytes()); }
+
+  Cotangent ragged(Cotangent g, const Cotangent* residual) override {
+    if (!is_cpu_float(g.rows) || !is_cpu_float(x_)) return RaggedNode::ragged(std::move(g), residual);
+    const int64_t width = g.rows.size(1);
+    const bool own = g.rows.use_count() == 1;
+    Cotangent out{own ? g.rows : at::empty_like(g.rows), g.layout};
+    float* to = out.rows.data_ptr<float>();
+    const float *from = g.rows.const_data_ptr<float>(), *add = residual ? residual->rows.const_data_ptr<float>() : nullptr;
+    const float *x = x_.const_data_ptr<float>(), *r = inverse_.const_data_ptr<float>(), *w = weight_.const_data_ptr<float>();
+    for_row_runs(*g.layout, length_, 16, [&](int64_t packed, int64_t saved, int64_t rows) {
+      backward_rows(to + packed * width, from + packed * width, add ? add + packed * width : nullptr, x + saved * width, r + saved, w, rows,
+                    width);
+    });
+    return out;
+  }
+
+  at::Tensor dense(const at::Tensor& g) override {
+    const at::Tensor scaled = g * weight_;
+    const at::Tensor dot = (scaled * x_).mean(-1, true);
+    return inverse_ * scaled - x_ * (inverse_.pow(3) * dot);
+  }
+
+ private:
+  at::Tensor x_, weight_, inverse_;  // inverse_ [batch, length, 1]
+};
+
+at::Tensor inverse_rms(const at::Tensor& x, double epsilon) { return x.square().mean(-1, true).add_(epsilon).rsqrt_(); }
+
+at::Tensor rms_norm_forward(const at::Tensor& x, const at::Tensor& weight, double epsilon) { return x * inverse_rms(x, epsilon) * weight; }
+
+at::Tensor rms_norm_autograd(const at::Tensor& x, const at::Tensor& weight, double epsilon) {
+  at::Tensor y, inverse, saved;
+  {
+    at::AutoDispatchBelowADInplaceOrView below;
+    saved = x.detach().contiguous();
+    inverse = inverse_rms(saved, epsilon);
+    y = saved * inverse * weight;
+  }
+  if (recording(x)) record<RmsNormBackward>(y, x, saved, weight, inverse);
+  return y;
+}
+
+}  // namespace
+
+TORCH_LIBRARY_FRAGMENT(tokenlense, m) { m.def("rms_norm(Tensor x, Tensor weight, float epsilon) -> Tensor"); }
+TORCH_LIBRARY_IMPL(tokenlense, CompositeExplicitAutograd, m) { m.impl("rms_norm", rms_norm_forward); }
+TORCH_LIBRARY_IMPL(tokenlense, Autograd, m) { m.impl("rms_norm", rms_norm_autograd); }
+
+}  // namespace tokenlense

@@ -1,0 +1,72 @@
+#include "gemm.h"
+#include "rows.h"
+
+// tokenlense::swiglu(gate_up): silu(gate) ∘ up, gate and up being the halves of the last dimension. Shazeer 2020.
+
+namespace tokenlense {
+namespace {
+
+TOKENLENSE_VECTORISED void backward_rows(float* out, int64_t pitch, const float* g, const float* by_gate, const float* by_up, int64_t rows,
+                                         int64_t hidden) {
+  for (int64_t i = 0; i < rows; ++i, out += pitch, g += hidden, by_gate += hidden, by_up += hidden) {
+#pragma omp simd
+    for (int64_t j = 0; j < hidden; ++j) {
+      out[j] = g[j] * by_gate[j];
+      out[hidden + j] = g[j] * by_up[j];
+    }
+  }
+}
+
+class SwigluBackward : public RaggedNode {
+ public:
+  // The two factors are all that backward needs, and are reused by every output: no exponential in the inner loop.
+  SwigluBackward(at::Tensor by_gate, at::Tensor by_up) : by_gate_(std::move(by_gate)), by_up_(std::move(by_up)) {
+    length_ = by_up_.size(-2);
+  }
+  std::string name() const override { return "TokenlenseSwigluBackward"; }
+  int64_t saved_bytes() const override { return static_cast<int64_t>(by_gate_.nbytes() + by_up_.nbytes()); }
+
+  Cotangent ragged(Cotangent g, const Cotangent*) override {
+    if (!is_cpu_float(g.rows) || !is_cpu_float(by_gate_)) return RaggedNode::ragged(std::move(g), nullptr);
+    const int64_t hidden = g.rows.size(1);
+    Cotangent out{empty_rows(g.layout->rows, 2 * hidden, g.rows.options()), g.layout};
+    const int64_t pitch = out.rows.stride(0);
+    float* to = out.rows.data_ptr<float>();
+    const float *from = g.rows.const_data_ptr<float>(), *gate = by_gate_.const_data_ptr<float>(), *up = by_up_.const_data_ptr<float>();
+    for_row_runs(*g.layout, length_, 8, [&](int64_t packed, int64_t saved, int64_t rows) {
+      backward_rows(to + packed * pitch, pitch, from + packed * hidden, gate + saved * hidden, up + saved * hidden, rows, hidden);
+    });
+    return out;
+  }
+
+  at::Tensor dense(const at::Tensor& g) override { return at::cat({g * by_gate_, g * by_up_}, -1); }
+
+ private:
+  at::Tensor by_gate_, by_up_;  // [batch, length, hidden]
+};
+
+at::Tensor swiglu_forward(const at::Tensor& gate_up) {
+  auto halves = gate_up.chunk(2, -1);
+  return at::silu(halves[0]).mul_(halves[1]);
+}
+
+at::Tensor swiglu_autograd(const at::Tensor& gate_up) {
+  at::AutoDispatchBelowADInplaceOrView below;
+  if (!recording(gate_up)) return swiglu_forward(gate_up);
+  auto halves = gate_up.detach().chunk(2, -1);
+  const at::Tensor sigmoid = halves[0].sigmoid();
+  const at::Tensor by_up = halves[0] * sigmoid;
+  // d silu(z)/dz = σ(z)·(1 + z·(1 − σ(z)))
+  const at::Tensor by_gate = (sigmoid + by_up * (1 - sigmoid)).mul_(halves[1]);
+  at::Tensor y = by_up * halves[1];
+  record<SwigluBackward>(y, gate_up, by_gate, by_up);
+  return y;
+}
+
+}  // namespace
+
+TORCH_LIBRARY_FRAGMENT(tokenlense, m) { m.def("swiglu(Tensor gate_up) -> Tensor"); }
+TORCH_LIBRARY_IMPL(tokenlense, CompositeExplicitAutograd, m) { m.impl("swiglu", swiglu_forward); }
+TORCH_LIBRARY_IMPL(tokenlense, Autograd, m) { m.impl("swiglu", swiglu_autograd); }
+
+}  // namespace tokenlense

@@ -1,0 +1,19 @@
+#pragma once
+#include "../model.h"
+
+namespace tokenlense {
+
+struct GenerationPlan {
+  std::vector<int64_t> ids;
+  int64_t max_new_tokens;
+  double temperature;  // 0: greedy
+  int64_t top_k;       // 0: no limit
+  double top_p;        // 1: no limit
+  uint64_t seed;
+  std::vector<int64_t> stop_tokens;
+};
+
+/// The new tokens only; ends before a stop token.
+std::vector<int64_t> generate(const Model& model, const GenerationPlan& plan, TaskContext& context);
+
+}  // namespace tokenlense

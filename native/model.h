@@ -1,0 +1,50 @@
+#pragma once
+#include <map>
+
+#include "pch.h"
+#include "task.h"
+
+namespace tokenlense {
+
+/// A loaded archive; shared by the JavaScript handle and the tasks that use it.
+struct Model {
+  torch::jit::Module module;
+  std::map<std::string, std::string> files;  // extra files of the archive
+  at::Device device = at::kCPU;
+  int64_t bytes = 0;  // of weights
+
+  bool has(const std::string& method) const { return module.find_method(method).has_value(); }
+  bool layered() const { return has("layer"); }
+  int64_t integer(const std::string& name) const { return module.attr(name).toInt(); }
+
+  at::Tensor call(const std::string& method, std::vector<c10::IValue> arguments) const;
+  /// logits of hidden rows [rows, width]: the final norm, where there is one, and the head.
+  at::Tensor logits(const at::Tensor& hidden) const;
+};
+
+/// "auto", "cpu", "cuda", "cuda:1", "mps".
+at::Device parse_device(const std::string& name);
+std::shared_ptr<Model> load_model(const std::string& path, at::Device device, TaskContext& context);
+
+class ModelHandle : public Napi::ObjectWrap<ModelHandle> {
+ public:
+  static Napi::Function define(Napi::Env env);
+  static Napi::Object wrap(Napi::Env env, std::shared_ptr<Model> model);
+  /// The model behind a JavaScript value; an Error if it is none or was disposed of.
+  static std::shared_ptr<Model> of(const Napi::Value& value);
+
+  explicit ModelHandle(const Napi::CallbackInfo& info) : Napi::ObjectWrap<ModelHandle>(info) {}
+  void Finalize(Napi::Env env) override { release(env); }
+
+ private:
+  Napi::Value contract(const Napi::CallbackInfo& info);
+  Napi::Value device(const Napi::CallbackInfo& info);
+  Napi::Value bytes(const Napi::CallbackInfo& info);
+  Napi::Value file(const Napi::CallbackInfo& info);
+  void dispose(const Napi::CallbackInfo& info);
+  std::shared_ptr<Model> model() const;
+  void release(Napi::Env env);
+  std::shared_ptr<Model> model_;
+};
+
+}  // namespace tokenlense

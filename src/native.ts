@@ -1,0 +1,161 @@
+/**
+ * What the C++ addon offers, as types. The one place where TypeScript and C++ agree on shapes:
+ * native/addon.cc implements exactly this table. Nothing here runs; src/install/binding.ts loads it.
+ */
+
+export type DType = "float32" | "float16" | "bfloat16" | "int64" | "int32";
+export type TensorData = Float32Array | BigInt64Array | Int32Array | Uint16Array;
+
+/** A libtorch tensor held from JavaScript. Memory goes back at `dispose()`, or when the handle is collected. */
+export interface NativeTensor extends Disposable {
+  readonly dtype: DType;
+  readonly shape: number[];
+  /** "cpu", "cuda:0", … */
+  readonly device: string;
+  /** A typed array over the tensor's memory where the runtime allows that, else a copy. Row-major. */
+  data(): TensorData;
+  dispose(): void;
+}
+
+/** A loaded archive. */
+export interface NativeModel extends Disposable {
+  /** Text of `tokenlense/contract.json`. */
+  readonly contract: string;
+  readonly device: string;
+  /** Bytes of weights. */
+  readonly bytes: number;
+  /** An extra file of the archive, by name (`tokenlense/…`); undefined where it has none of that name. */
+  file(name: string): Uint8Array | undefined;
+  dispose(): void;
+}
+
+/** Work on another thread. `cancel` makes `promise` reject with ERR_TOKENLENSE_CANCELLED within one block. */
+export interface NativeTask<T> {
+  readonly promise: Promise<T>;
+  cancel(): void;
+}
+
+/** Called on the JavaScript thread; `done` of `total` blocks, in no particular unit. */
+export type NativeProgress = (done: number, total: number) => void;
+
+/** A run of bytes in a file that fills the next `rows × columns` values of a buffer, row-major. */
+export interface WeightPart {
+  file: string;
+  /** Byte offset from the start of the file. */
+  offset: number;
+  /** GGUF name of the encoding. BF16 serves safetensors as well. */
+  encoding: "F32" | "F16" | "BF16" | "Q8_0" | "Q4_0" | "Q4_1";
+  rows: number;
+  columns: number;
+  /** Where set, rows are regrouped from GGUF's interleaved rotary order to halves, for this many heads. */
+  unpermuteHeads?: number;
+}
+
+/** A buffer of the module; its parts follow one another in row-major memory order and fill it exactly. */
+export interface WeightSpec {
+  name: string;
+  shape: number[];
+  parts: WeightPart[];
+}
+
+export interface BuildSpec {
+  /** Where to write the archive. The caller renames it into place. */
+  output: string;
+  /** TorchScript source: the methods of the family. */
+  source: string;
+  /** Attributes of the module that are plain numbers. */
+  integers: Record<string, number>;
+  floats: Record<string, number>;
+  weights: WeightSpec[];
+  /** Extra files of the archive, by name. */
+  files: Record<string, string | Uint8Array>;
+}
+
+export interface StepFunctionSpec {
+  name: string;
+  /** TorchScript: `def step(logits: Tensor, targets: Tensor) -> Tensor`, [n, vocabulary] and [n] int64 to [n]. Row i may depend on row i only. */
+  source: string;
+}
+
+export interface GradientPlan {
+  /** Prompt and target together. */
+  ids: Int32Array;
+  /** Outputs are the positions promptLength … ids.length − 1. */
+  promptLength: number;
+  /** The attributed step function. */
+  step: StepFunctionSpec;
+  /** Evaluated at every output, no gradient. */
+  stepScores: StepFunctionSpec[];
+  /** Multiply each gradient by its input embedding. */
+  multiplyByInput: boolean;
+  /** How the embedding dimension goes: L2 norm, signed sum, or kept. */
+  reduce: "l2" | "sum" | "none";
+  /** Bytes of working memory, weights not counted; at least 1. */
+  memoryBudget: number;
+  /** "ragged" is the fast path; "plain" a loop of vector-Jacobian products by libtorch's autograd, for tests. */
+  engine: "auto" | "ragged" | "batched" | "plain";
+}
+
+export interface AttributionStats {
+  engine: "ragged" | "batched" | "plain";
+  /** Floating-point operations of all matrix products, multiply and add counted apart. */
+  flops: number;
+  /** Seconds of native work. */
+  seconds: number;
+  /** Bytes of working memory that the plan reckoned with. */
+  plannedBytes: number;
+  /** Outputs per block. */
+  block: number;
+}
+
+export interface NativeAttribution {
+  /** [sequence, outputs], or [sequence, outputs, width] with reduce "none"; sequence = ids.length. Zero where a position does not come before the output. */
+  scores: NativeTensor;
+  stepScores: Record<string, NativeTensor>;
+  stats: AttributionStats;
+}
+
+export interface GenerationPlan {
+  ids: Int32Array;
+  maxNewTokens: number;
+  /** 0 is greedy. */
+  temperature: number;
+  /** 0: no limit. */
+  topK: number;
+  /** 1: no limit. */
+  topP: number;
+  seed: number;
+  /** Generation ends before any of these; they are not returned. */
+  stopTokens: Int32Array;
+}
+
+export interface NativeInfo {
+  libtorch: string;
+  addon: string;
+  compiler: string;
+  buildFlags: string;
+  /** libtorch's own word: "AVX512", "AVX2", "DEFAULT". */
+  cpuCapability: string;
+  threads: number;
+  devices: string[];
+  externalBuffers: boolean;
+}
+
+export interface GemmReport {
+  shape: string;
+  chosen: string;
+  /** GFLOP/s of each path tried. */
+  paths: Record<string, number>;
+}
+
+export interface Native {
+  Tensor: new (data: TensorData, shape: number[]) => NativeTensor;
+  info(): NativeInfo;
+  /** Measures the matrix product paths at the engine's shape classes. */
+  measureGemm(onProgress?: NativeProgress): NativeTask<GemmReport[]>;
+  buildArchive(spec: BuildSpec, onProgress?: NativeProgress): NativeTask<void>;
+  loadModel(path: string, device: string, onProgress?: NativeProgress): NativeTask<NativeModel>;
+  attribute(model: NativeModel, plan: GradientPlan, onProgress?: NativeProgress): NativeTask<NativeAttribution>;
+  /** Resolves to the new tokens only. */
+  generate(model: NativeModel, plan: GenerationPlan, onProgress?: NativeProgress): NativeTask<Int32Array>;
+}

@@ -1,0 +1,129 @@
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { native } from "../../src/install/binding.js";
+import type { GradientPlan, NativeModel, StepFunctionSpec, WeightSpec } from "../../src/native.js";
+
+/** Sizes of a random Llama model. */
+export interface Sizes {
+  layers: number;
+  heads: number;
+  kvHeads: number;
+  headDim: number;
+  width: number;
+  hidden: number;
+  vocabulary: number;
+  context: number;
+}
+
+/** The family's own TorchScript, and the same model in plain ATen with the minimal contract. */
+export const FAMILY = readFileSync(new URL("../../native/families/llama.py", import.meta.url), "utf8");
+export const TWIN = readFileSync(new URL("twin.py", import.meta.url), "utf8");
+
+/** Uniform numbers in [0, 1), the same for the same seed (mulberry32). */
+export function random(seed: number): () => number {
+  let state = seed | 0;
+  return () => {
+    state = (state + 0x6d2b79f5) | 0;
+    let t = Math.imul(state ^ (state >>> 15), 1 | state);
+    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
+    return ((t ^ (t >>> 14)) >>> 0) / 4294967296;
+  };
+}
+
+export function randomIds(count: number, vocabulary: number, seed: number): Int32Array {
+  const next = random(seed);
+  return Int32Array.from({ length: count }, () => Math.floor(next() * vocabulary));
+}
+
+/** Builds archives with the same random weights from each source and loads them. Dispose of the result. */
+export async function randomModels(sizes: Sizes, seed: number, ...sources: string[]): Promise<NativeModel[]> {
+  const { layers, heads, kvHeads, headDim, width, hidden, vocabulary, context } = sizes;
+  const folder = mkdtempSync(join(tmpdir(), "tokenlense-random-"));
+  try {
+    const file = join(folder, "weights.bin");
+    // name, shape, spread: 0 stands for a norm's weight, around one.
+    const table: [string, number[], number][] = [
+      ["embedding", [vocabulary, width], 1],
+      ["attention_norm", [layers, width], 0],
+      ["qkv", [layers, (heads + 2 * kvHeads) * headDim, width], 1.5 / Math.sqrt(width)],
+      ["attention_out", [layers, width, heads * headDim], 1 / Math.sqrt(width)],
+      ["mlp_norm", [layers, width], 0],
+      ["gate_up", [layers, 2 * hidden, width], 1.5 / Math.sqrt(width)],
+      ["down", [layers, width, hidden], 1 / Math.sqrt(hidden)],
+      ["final_norm", [width], 0],
+      ["head", [vocabulary, width], 1 / Math.sqrt(width)],
+    ];
+    const next = random(seed);
+    const normal = () => Math.sqrt(-2 * Math.log(1 - next())) * Math.cos(2 * Math.PI * next());
+    const chunks: Buffer[] = [];
+    const weights: WeightSpec[] = [];
+    let offset = 0;
+    for (const [name, shape, spread] of table) {
+      const count = shape.reduce((a, b) => a * b, 1);
+      const values = Float32Array.from({ length: count }, () =>
+        spread === 0 ? 1 + 0.2 * normal() : spread * normal(),
+      );
+      const columns = shape.at(-1) as number;
+      weights.push({ name, shape, parts: [{ file, offset, encoding: "F32", rows: count / columns, columns }] });
+      chunks.push(Buffer.from(values.buffer));
+      offset += values.byteLength;
+    }
+    writeFileSync(file, Buffer.concat(chunks));
+    const models: NativeModel[] = [];
+    for (const [i, source] of sources.entries()) {
+      const output = join(folder, `${i}.pt`);
+      const integers = {
+        layers,
+        heads,
+        kv_heads: kvHeads,
+        head_dim: headDim,
+        width,
+        hidden_width: hidden,
+        vocabulary,
+        context,
+      };
+      const floats = { rope_theta: 10000, norm_eps: 1e-5 };
+      await native().buildArchive({ output, source, integers, floats, weights, files: {} }).promise;
+      models.push(await native().loadModel(output, "cpu").promise);
+    }
+    return models;
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+export const PROBABILITY: StepFunctionSpec = {
+  name: "probability",
+  source: `def step(logits: Tensor, targets: Tensor) -> Tensor:
+    return torch.gather(torch.softmax(logits, -1), -1, targets.unsqueeze(-1)).squeeze(-1)
+`,
+};
+
+export function gradientPlan(ids: Int32Array, promptLength: number, options: Partial<GradientPlan> = {}): GradientPlan {
+  return {
+    ids,
+    promptLength,
+    step: PROBABILITY,
+    stepScores: [PROBABILITY],
+    multiplyByInput: false,
+    reduce: "none",
+    memoryBudget: 2 ** 30,
+    engine: "auto",
+    ...options,
+  };
+}
+
+/** Largest difference as a share of the largest expected value. */
+export function relativeError(actual: ArrayLike<number>, expected: ArrayLike<number>): number {
+  if (actual.length !== expected.length) return Number.POSITIVE_INFINITY;
+  let difference = 0;
+  let largest = 0;
+  for (let i = 0; i < expected.length; i++) {
+    const [a, e] = [actual[i] as number, expected[i] as number];
+    if (Number.isNaN(a) || Number.isNaN(e)) return Number.POSITIVE_INFINITY;
+    difference = Math.max(difference, Math.abs(a - e));
+    largest = Math.max(largest, Math.abs(e));
+  }
+  return difference === 0 ? 0 : difference / largest;
+}

@@ -1,0 +1,105 @@
+import { createHash } from "node:crypto";
+import { readdir, rm } from "node:fs/promises";
+import { basename, dirname, join } from "node:path";
+import { native } from "../install/binding.js";
+import { packageVersion } from "../install/paths.js";
+import type { BuildSpec, WeightSpec } from "../native.js";
+import { run } from "../task.js";
+import { makeOnce, modelCache } from "./cache.js";
+import type { Checkpoint } from "./checkpoint.js";
+import { ARCHIVE_FILES, CONTRACT_VERSION, type Contract, contractSchema } from "./contract.js";
+import { FAMILIES, familyOf, familySource, locateWeights } from "./families.js";
+import type { LoadOptions } from "./progress.js";
+import { Tokenizer } from "./tokenizer.js";
+import type { TokenizerFiles } from "./tokenizer-json.js";
+
+/**
+ * Where in the cache the archive of a source belongs: `<name>-<source>-<recipe>.pt`, the recipe being a digest of all that
+ * an archive is built by, so that a newer package builds anew.
+ */
+export function archivePath(name: string, sourceSha256: string): string {
+  const recipe = [packageVersion(), CONTRACT_VERSION, ...FAMILIES.map((family) => familySource(family).source)];
+  const digest = createHash("sha256").update(JSON.stringify(recipe)).digest("hex");
+  const plain = name.replace(/[^\w.-]+/g, "_");
+  return join(modelCache(), `${plain}-${sourceSha256.slice(0, 12)}-${digest.slice(0, 8)}.pt`);
+}
+
+/** Archives of the same source by an older recipe: half a gigabyte each that nothing would use again. */
+async function removeOutdated(path: string): Promise<void> {
+  const source = basename(path).replace(/[0-9a-f]{8}\.pt$/, "");
+  const names = await readdir(dirname(path));
+  const outdated = names.filter((name) => {
+    return name.startsWith(source) && /^[0-9a-f]{8}\.pt$/.test(name.slice(source.length)) && name !== basename(path);
+  });
+  await Promise.all(outdated.map((name) => rm(join(dirname(path), name), { force: true }).catch(() => {})));
+}
+
+/** A checkpoint with all that goes into its archive. */
+export interface Source {
+  name: string;
+  sha256: string;
+  checkpoint: Checkpoint;
+  /** Called with the size of the vocabulary. */
+  tokenizer(vocabulary: number): Promise<TokenizerFiles> | TokenizerFiles;
+}
+
+/**
+ * What the addon needs to build an archive.
+ * @throws ERR_TOKENLENSE_ARCHITECTURE, ERR_TOKENLENSE_FORMAT as {@link familyOf}, {@link locateWeights}, {@link Tokenizer}.
+ */
+export async function buildSpec({ name, sha256, checkpoint, tokenizer }: Source): Promise<Omit<BuildSpec, "output">> {
+  const family = familyOf(checkpoint);
+  const blueprint = family.blueprint(checkpoint);
+  const weights = locateWeights(checkpoint, blueprint);
+  const files = await tokenizer(blueprint.sizes.vocabulary);
+  const { source, methods } = familySource(family);
+  const contract: Contract = {
+    version: CONTRACT_VERSION,
+    family: family.name,
+    contract: family.contract,
+    ...blueprint.sizes,
+    dtype: "float32",
+    tokens: files.tokens,
+    addBos: files.addBos,
+    chatTemplate: files.chatTemplate,
+    source: { name, file: basename(checkpoint.path), sha256 },
+    methods,
+  };
+  contractSchema.parse(contract);
+  // A tokenizer that cannot be used is to be known before gigabytes are written.
+  new Tokenizer(files.json, files.config, contract);
+  return {
+    source,
+    integers: blueprint.integers,
+    floats: blueprint.floats,
+    weights,
+    files: {
+      [ARCHIVE_FILES.contract]: JSON.stringify(contract),
+      [ARCHIVE_FILES.tokenizer]: JSON.stringify(files.json),
+      [ARCHIVE_FILES.tokenizerConfig]: JSON.stringify(files.config),
+    },
+  };
+}
+
+/** Builds an archive at `path` in the cache, once for all processes. Errors: {@link buildSpec}'s, {@link makeOnce}'s. */
+export async function buildArchive(path: string, source: Source, options: LoadOptions): Promise<void> {
+  const spec = await buildSpec(source);
+  const { onProgress } = options;
+  const progress =
+    onProgress && ((done: number, total: number) => onProgress({ phase: "build", done, total, unit: "steps" }));
+  await makeOnce({
+    path,
+    bytes: archiveBytes(spec),
+    write: (temporary) => run(native().buildArchive({ ...spec, output: temporary }, progress), options.signal),
+    ...options,
+  });
+  await removeOutdated(path);
+}
+
+/** Of the archive: float32 weights and rotary tables, extra files, and some room for the graph and the zip's directory. */
+function archiveBytes({ weights, integers, files }: Omit<BuildSpec, "output">): number {
+  const values = (weight: WeightSpec) => weight.shape.reduce((product, n) => product * n, 1);
+  const rotary = (integers.context ?? 0) * (integers.head_dim ?? 0);
+  const floats = weights.reduce((sum, weight) => sum + values(weight), rotary);
+  return 4 * floats + Object.values(files).reduce((sum, file) => sum + Buffer.byteLength(file), 0) + 2 ** 20;
+}

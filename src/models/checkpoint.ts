@@ -1,0 +1,52 @@
+import { TokenlenseError } from "../errors.js";
+import type { WeightPart } from "../native.js";
+
+/** How a tensor's values are written, by GGUF's names. */
+export type Encoding = WeightPart["encoding"];
+
+/** Values per block of an encoding, and the bytes of a block. */
+export const ENCODINGS: Record<Encoding, { block: number; bytes: number }> = {
+  F32: { block: 1, bytes: 4 },
+  F16: { block: 1, bytes: 2 },
+  BF16: { block: 1, bytes: 2 },
+  Q8_0: { block: 32, bytes: 34 },
+  Q4_0: { block: 32, bytes: 18 },
+  Q4_1: { block: 32, bytes: 20 },
+};
+
+/** A tensor as it lies in a file. */
+export interface StoredTensor {
+  name: string;
+  file: string;
+  /** Bytes from the start of the file. */
+  offset: number;
+  encoding: Encoding;
+  /** Row-major, as PyTorch says it. */
+  shape: number[];
+}
+
+export type MetadataValue = string | number | boolean | MetadataValue[];
+
+/** Weights and settings as they were found, before a family makes sense of them. */
+export interface Checkpoint {
+  format: "gguf" | "folder";
+  /** The file or folder, for messages. */
+  path: string;
+  tensors: Map<string, StoredTensor>;
+  /** GGUF metadata, or the folder's config.json. */
+  settings: Map<string, MetadataValue>;
+}
+
+/** ERR_TOKENLENSE_ARCHITECTURE for a part of the architecture that the family's source does not compute. */
+export function unsupported(path: string, what: string): TokenlenseError {
+  return new TokenlenseError("ERR_TOKENLENSE_ARCHITECTURE", `${path} ${what}.`, {
+    hint: "The results would be wrong, so this version refuses it. Take another model of the family.",
+  });
+}
+
+/** ERR_TOKENLENSE_FORMAT for a checkpoint that contradicts itself. */
+export function inconsistent(path: string, what: string): TokenlenseError {
+  return new TokenlenseError("ERR_TOKENLENSE_FORMAT", `${path} ${what}.`, {
+    hint: "The file is damaged, or was not converted correctly: download or convert it again.",
+  });
+}

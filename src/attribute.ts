@@ -1,0 +1,191 @@
+import { performance } from "node:perf_hooks";
+import { z } from "zod";
+import { TokenlenseError } from "./errors.js";
+import {
+  continuePrompt,
+  type Generation,
+  type PromptOptions,
+  type SamplingOptions,
+  samplingSchema,
+} from "./generate.js";
+import { native } from "./install/binding.js";
+import { packageVersion } from "./install/paths.js";
+import { findMethod, type Method, type MethodName } from "./methods/index.js";
+import type { Model } from "./models/model.js";
+import type { GradientPlan } from "./native.js";
+import { callback, maxNewTokens, parseOptions, promptOptions, targetOptions } from "./options.js";
+import { Attribution, type Token } from "./result.js";
+import { forcedIds, forcedSequence, joinIds, type Prompt, readPrompt, requireContext } from "./sequence.js";
+import { findStep, type StepName } from "./steps/index.js";
+import { run, throwIfCancelled } from "./task.js";
+
+export interface AttributionProgress {
+  phase: "generate" | "attribute";
+  done: number;
+  total: number;
+}
+
+export interface AttributeOptions extends PromptOptions {
+  /**
+   * The whole text to attribute, which begins with the prompt. With `chat`, it may begin with the prompt as given, and
+   * what follows is the reply. Without a target, the model continues the prompt.
+   */
+  target?: string | undefined;
+  /** With `promptIds`: the whole sequence, which begins with them. */
+  targetIds?: Int32Array | undefined;
+  /** Default 32. Only where there is no target. */
+  maxNewTokens?: number | undefined;
+  /** How the model continues the prompt. Default: greedily. */
+  generation?: SamplingOptions | undefined;
+  /** Default "saliency". */
+  method?: MethodName | undefined;
+  /** The attributed step function. Default: the method's own, mostly "probability". */
+  step?: StepName | undefined;
+  /** Step functions to evaluate at every output beside. Default ["probability"]. */
+  stepScores?: readonly StepName[] | undefined;
+  /** How the embedding dimension goes: L2 norm (the default), signed sum, or kept. A method may not offer all. */
+  aggregate?: "vnorm" | "sum" | "none" | undefined;
+  /** Bytes of working memory, weights not counted. Default: half of what is free to this process. */
+  memoryBudget?: number | undefined;
+  onProgress?: ((progress: AttributionProgress) => void) | undefined;
+}
+
+const schema = z.strictObject({
+  ...promptOptions,
+  ...targetOptions,
+  maxNewTokens,
+  generation: samplingSchema.prefault({}),
+  method: z.string().default("saliency"),
+  step: z.string().optional(),
+  stepScores: z.array(z.string()).default(["probability"]),
+  aggregate: z.string().optional(),
+  memoryBudget: z.int().positive().optional(),
+  onProgress: callback<NonNullable<AttributeOptions["onProgress"]>>(),
+});
+
+/**
+ * Which tokens of the prompt, and of the text so far, did each output lean on? Outputs are the tokens that the target
+ * adds to the prompt; without a target the model generates them first.
+ *
+ * @throws ERR_TOKENLENSE_INPUT for a wrong option, or an unknown method or step function (the hint names the nearest);
+ * _PROMPT, _TARGET, _CONTEXT for the text; _CAPABILITY where the model lacks what the method needs; _MEMORY where the
+ * budget is too small; _NON_FINITE; _CANCELLED when `signal` fires.
+ */
+export async function attribute(options: AttributeOptions): Promise<Attribution> {
+  const checked = parseOptions(schema, options);
+  const { model, signal, onProgress } = checked;
+  const method = findMethod(checked.method);
+  const step = findStep(checked.step ?? method.step);
+  const stepScores = [...new Set(checked.stepScores)].map(findStep);
+  const { aggregate } = checked;
+  const shape = method.plan(parseOptions(method.options, aggregate === undefined ? {} : { aggregate }));
+  requireCapability(model, method);
+  throwIfCancelled(signal);
+
+  const tell = (phase: AttributionProgress["phase"]) => (done: number, total: number) =>
+    onProgress?.({ phase, done, total });
+  const prompt = readPrompt(model, checked);
+  const timings: Record<string, number> = {};
+  const { ids, target, generation } = await sequence(checked, prompt, timings, tell("generate"));
+
+  const plan: GradientPlan = {
+    ids,
+    promptLength: prompt.ids.length,
+    step: { name: step.name, source: step.source },
+    stepScores: stepScores.map(({ name, source }) => ({ name, source })),
+    ...shape,
+    memoryBudget: checked.memoryBudget ?? Math.max(1, Math.floor(process.availableMemory() / 2)),
+    engine: "auto",
+  };
+  const outcome = await timed(timings, "attribute", () =>
+    run(native().attribute(model.native, plan, tell("attribute")), signal),
+  );
+  return new Attribution(
+    {
+      tokens: model.tokenizer
+        .tokens(ids)
+        .map((token, i): Token => ({ ...token, role: i < prompt.ids.length ? "prompt" : "target" })),
+      promptLength: prompt.ids.length,
+      scores: outcome.scores.data() as Float32Array,
+      shape: outcome.scores.shape,
+      stepScores: Object.fromEntries(
+        Object.entries(outcome.stepScores).map(([name, values]) => [name, finite(name, values.data() as Float32Array)]),
+      ),
+      method: method.name,
+      step: step.name,
+      modelName: model.name,
+      prompt: prompt.given,
+      input: prompt.input,
+      target,
+      generation: generation?.parameters,
+      stats: outcome.stats,
+      timings,
+      versions: { "tokenlense-native": packageVersion(), libtorch: native().info().libtorch },
+      timestamp: new Date(),
+    },
+    () => outcome.scores.dispose(),
+  );
+}
+
+interface Sequence {
+  ids: Int32Array;
+  target: string;
+  generation?: Generation;
+}
+
+async function sequence(
+  options: z.output<typeof schema>,
+  prompt: Prompt,
+  timings: Record<string, number>,
+  onProgress: (done: number, total: number) => void,
+): Promise<Sequence> {
+  const { model, target, targetIds, promptIds, signal } = options;
+  requireContext(model, "The prompt is", prompt.ids.length);
+  if ((target !== undefined && promptIds) || (targetIds && !promptIds))
+    throw new TokenlenseError("ERR_TOKENLENSE_INPUT", "target goes with prompt, targetIds with promptIds.");
+  if (target !== undefined || targetIds) {
+    const forced = targetIds ? forcedIds(model, prompt, targetIds) : forcedSequence(model, prompt, target as string);
+    requireContext(model, "Prompt and target together are", forced.ids.length);
+    return forced;
+  }
+  const { generation: sampling } = options;
+  const generation = await timed(timings, "generate", () =>
+    continuePrompt(model, prompt, options.maxNewTokens, sampling, signal, onProgress),
+  );
+  if (generation.ids.length === 0)
+    throw new TokenlenseError(
+      "ERR_TOKENLENSE_TARGET",
+      "The model ended the text at once: there is nothing to attribute.",
+      {
+        hint: "Give a target, put the prompt in chat format, or pass stopTokens: [] to have it go on.",
+      },
+    );
+  return { ids: joinIds(prompt.ids, generation.ids), target: prompt.input + generation.text, generation };
+}
+
+function requireCapability(model: Model, method: Method): void {
+  const present = new Set(model.contract.methods);
+  const missing = method.needs.map((set) => set.filter((name) => !present.has(name)));
+  if (missing.some((names) => names.length === 0)) return;
+  const sets = missing.map((names) => names.join(", "));
+  throw new TokenlenseError(
+    "ERR_TOKENLENSE_CAPABILITY",
+    `The method "${method.name}" needs what ${model.name} does not have: ${sets.join("; or ")}.`,
+    { hint: "Build the model again from its folder or GGUF file: archives of this version have it." },
+  );
+}
+
+function finite(name: string, values: Float32Array): Float32Array {
+  const at = values.findIndex((value) => !Number.isFinite(value));
+  if (at < 0) return values;
+  throw new TokenlenseError("ERR_TOKENLENSE_NON_FINITE", `The step score "${name}" is ${values[at]} at output ${at}.`, {
+    hint: 'Leave it out of stepScores; "crossentropy" stays finite where a probability vanishes.',
+  });
+}
+
+async function timed<T>(timings: Record<string, number>, phase: string, work: () => Promise<T>): Promise<T> {
+  const start = performance.now();
+  const result = await work();
+  timings[phase] = (performance.now() - start) / 1000;
+  return result;
+}

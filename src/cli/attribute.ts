@@ -1,0 +1,58 @@
+import type { AttributeOptions } from "../attribute.js";
+import { type ModelFlags, promptText, withModel } from "./session.js";
+
+export interface AttributeFlags extends ModelFlags {
+  target?: string;
+  method: NonNullable<AttributeOptions["method"]>;
+  step?: NonNullable<AttributeOptions["step"]>;
+  aggregate?: NonNullable<AttributeOptions["aggregate"]>;
+  memoryBudget?: number;
+  output: string;
+  save: boolean;
+}
+
+/** `tokenlense attribute`: stores the attribution and prints it. */
+export async function attributeCommand(argument: string, flags: AttributeFlags): Promise<void> {
+  // A misspelt name should not have to wait for the model.
+  const [{ findMethod }, { findStep }] = await Promise.all([
+    import("../methods/index.js"),
+    import("../steps/index.js"),
+  ]);
+  findMethod(flags.method);
+  if (flags.step !== undefined) findStep(flags.step);
+
+  const prompt = await promptText(argument);
+  const { temperature, topK, topP, seed } = flags;
+  const result = await withModel(flags, async (model, signal, progress) => {
+    const { attribute } = await import("../attribute.js");
+    return attribute({
+      model,
+      prompt,
+      target: flags.target,
+      maxNewTokens: flags.maxNewTokens,
+      generation: { temperature, topK, topP, seed },
+      method: flags.method,
+      step: flags.step,
+      aggregate: flags.aggregate,
+      memoryBudget: flags.memoryBudget,
+      chat: flags.chat,
+      system: flags.system,
+      signal,
+      onProgress: progress.update,
+    });
+  });
+  const { save } = await import("../storage/native.js");
+  let file: string | undefined;
+  let failure: unknown;
+  try {
+    if (flags.save) file = await save(result, flags.output);
+  } catch (error) {
+    failure = error; // the result is shown first: it may be all that is left of a long run
+  }
+  if (flags.json) process.stdout.write(`${JSON.stringify({ ...result.toJSON(), ...(file && { file }) })}\n`);
+  else {
+    const { render } = await import("../viz/terminal.js");
+    process.stdout.write(`${render(result, process.stdout)}\n${file ? `\nStored in ${file}\n` : ""}`);
+  }
+  if (failure !== undefined) throw failure;
+}

@@ -1,0 +1,71 @@
+#!/usr/bin/env node
+import { Command, Option } from "commander";
+import { packageVersion } from "../install/paths.js";
+import { report } from "./failure.js";
+import { bytes, number, wholeNumber } from "./values.js";
+
+// Everything beyond commander is imported by the command that needs it: the start of the process is part of each run.
+
+const exitCodes = `
+Exit codes: 0 done, 1 an error, 2 a wrong argument, 130 cancelled with Ctrl-C.`;
+
+const program = new Command("tokenlense")
+  .description("Which tokens did a language model lean on? Attribution by true gradients, on this machine.")
+  .version(packageVersion())
+  .addHelpText("after", exitCodes)
+  .showHelpAfterError("(--help says more)")
+  .exitOverride();
+
+function overModel(command: Command): Command {
+  return command
+    .argument("<prompt>", 'the text, or "-" to read it from stdin')
+    .option("--model <model>", "a name, a folder, a .gguf or a .pt file", "smollm2-135m-instruct")
+    .option("--device <device>", '"auto", "cpu", "cuda", "cuda:1", …', "auto")
+    .option("--max-new-tokens <count>", "the most tokens to generate", wholeNumber, 32)
+    .option("--chat", "put the prompt in the model's chat format", false)
+    .option("--system <text>", "system message of a chat prompt")
+    .option("--temperature <number>", "0 is greedy", number, 0)
+    .option("--top-k <count>", "sample from the likeliest tokens; 0 for all", wholeNumber, 0)
+    .option("--top-p <share>", "sample from the likeliest tokens that reach this probability", number, 1)
+    .option("--seed <number>", "of sampling; drawn, and reported, where none is given", wholeNumber)
+    .option("--json", "print JSON");
+}
+
+overModel(program.command("attribute"))
+  .description("Show and store which tokens each generated token leaned on.")
+  .option("--target <text>", "the whole text, beginning with the prompt, in place of generating one")
+  .option("--method <name>", "attribution method; `tokenlense methods` lists them", "saliency")
+  .option("--step <name>", "attributed step function (default: the method's own)")
+  .addOption(new Option("--aggregate <how>", "how the embedding dimension goes").choices(["vnorm", "sum"]))
+  .option("--memory-budget <size>", 'working memory, such as "2GiB" (default: half of what is free)', bytes)
+  .option("--output <folder>", "where the result is stored", "results")
+  .option("--no-save", "do not store the result")
+  .addHelpText("after", `\nExample: tokenlense attribute "The capital of France is" --max-new-tokens 8\n${exitCodes}`)
+  .action(async (...args) => (await import("./attribute.js")).attributeCommand(args[0], args[1]));
+
+overModel(program.command("generate"))
+  .description("Continue a prompt.")
+  .addHelpText("after", `\nExample: tokenlense generate "Tell me a joke." --chat --temperature 0.8\n${exitCodes}`)
+  .action(async (...args) => (await import("./generate.js")).generateCommand(args[0], args[1]));
+
+program
+  .command("doctor")
+  .description("What was found on this machine: libtorch, addon, devices, matrix product paths, caches.")
+  .option("--json", "print JSON")
+  .action(async (flags) => (await import("./doctor.js")).doctorCommand(flags));
+
+program
+  .command("methods")
+  .description("List attribution methods and step functions.")
+  .option("--json", "print JSON")
+  .action(async (flags) => (await import("./methods.js")).methodsCommand(flags));
+
+// A reader that has seen enough (`| head`) is no error.
+process.stdout.on("error", (error: NodeJS.ErrnoException) => {
+  if (error.code === "EPIPE") process.exit(0);
+  throw error;
+});
+
+program.parseAsync().catch((error: unknown) => {
+  process.exitCode = report(error, process.argv.includes("--json"));
+});

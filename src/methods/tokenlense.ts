@@ -1,0 +1,14 @@
+import { z } from "zod";
+import { defineMethod, gradientNeeds } from "./method.js";
+
+export const tokenlense = defineMethod({
+  name: "tokenlense",
+  summary: "TokenLense's own: L2 norm of the gradient of −ln p(token) with respect to each prefix embedding.",
+  paper: { title: "TokenLense extractor, TokenAnalyzer", url: "https://github.com/KaiserRuben/TokenLense" },
+  options: z.strictObject({
+    aggregate: z.enum(["vnorm"]).default("vnorm"),
+  }),
+  step: "crossentropy",
+  needs: gradientNeeds,
+  plan: () => ({ multiplyByInput: false, reduce: "l2" }),
+});

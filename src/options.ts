@@ -1,0 +1,56 @@
+import { z } from "zod";
+import { TokenlenseError } from "./errors.js";
+import type { Model } from "./models/model.js";
+
+/**
+ * Checks what a caller gave.
+ * @throws ERR_TOKENLENSE_INPUT naming every option that is wrong.
+ */
+export function parseOptions<Schema extends z.ZodType>(schema: Schema, options: unknown): z.output<Schema> {
+  const result = schema.safeParse(options ?? {});
+  if (result.success) return result.data;
+  const faults = result.error.issues.map(({ path, message }) =>
+    path.length > 0 ? `${path.map(String).join(".")}: ${message}` : message,
+  );
+  throw new TokenlenseError("ERR_TOKENLENSE_INPUT", faults.join("; "), { cause: result.error });
+}
+
+const tokenIds = z.custom<Int32Array>((value) => value instanceof Int32Array, "expected an Int32Array of token ids");
+
+/** The options that every function over a model and a prompt takes. */
+export const promptOptions = {
+  model: z.custom<Model>(isModel, "expected a model from loadModel()"),
+  prompt: z.string().optional(),
+  promptIds: tokenIds.optional(),
+  chat: z.boolean().default(false),
+  system: z.string().optional(),
+  signal: z.custom<AbortSignal>(isSignal, "expected an AbortSignal").optional(),
+};
+
+export const targetOptions = { target: z.string().optional(), targetIds: tokenIds.optional() };
+
+/** How tokens are chosen. Without a temperature, greedily. */
+export const samplingOptions = {
+  temperature: z.number().nonnegative().default(0),
+  topK: z.int().nonnegative().default(0),
+  topP: z.number().positive().max(1).default(1),
+  seed: z.int().nonnegative().optional(),
+  stopTokens: z.array(z.int().nonnegative()).optional(),
+};
+
+export const maxNewTokens = z.int().positive().default(32);
+
+/** For a callback; zod's own function schema would wrap it. */
+export function callback<Callback>() {
+  return z.custom<Callback>((value) => typeof value === "function", "expected a function").optional();
+}
+
+function isModel(value: unknown): boolean {
+  return (
+    typeof value === "object" && value !== null && "native" in value && "contract" in value && "tokenizer" in value
+  );
+}
+
+function isSignal(value: unknown): boolean {
+  return typeof value === "object" && value !== null && "aborted" in value && "addEventListener" in value;
+}

@@ -1,0 +1,120 @@
+import { TokenlenseError } from "./errors.js";
+import type { GenerationParameters } from "./generate.js";
+import type { AttributionStats } from "./native.js";
+import { toDocument } from "./storage/document.js";
+import type { NativeDocument } from "./storage/schema.js";
+
+/** A token of the sequence. */
+export interface Token {
+  /** Its form in the vocabulary: "Ġcapital". */
+  token: string;
+  /** What it stands for in the text: " capital". */
+  text: string;
+  id: number;
+  role: "prompt" | "target";
+}
+
+export type AttributionData = Omit<
+  Attribution,
+  "outputs" | "tokenScores" | "toJSON" | "dispose" | typeof Symbol.dispose
+>;
+
+/**
+ * Which tokens each output leaned on. `scores[s * outputs + o]` is what position s counted for output o; it is zero
+ * where s does not come before o. The scores lie in native memory where the runtime allows that: `dispose()` gives it
+ * back at once, otherwise it goes with the garbage collector.
+ */
+export class Attribution implements Disposable {
+  /** Every position of the sequence: the prompt's, then the outputs. */
+  readonly tokens: readonly Token[];
+  readonly promptLength: number;
+  /** [sequence, outputs], or [sequence, outputs, width] where the embedding dimension was kept. */
+  readonly shape: readonly number[];
+  /** Other step functions at each output, [outputs] each. */
+  readonly stepScores: Readonly<Record<string, Float32Array>>;
+  readonly method: string;
+  /** The attributed step function; undefined in files that TokenLense wrote. */
+  readonly step: string | undefined;
+  readonly modelName: string;
+  /** As it was given. */
+  readonly prompt: string;
+  /** As the model read it: the prompt, in chat format where that was asked for. */
+  readonly input: string;
+  /** The whole text: `input` and its continuation. */
+  readonly target: string;
+  /** How the continuation was generated; undefined where it was given. */
+  readonly generation: Readonly<Partial<GenerationParameters>> | undefined;
+  /** What the native engine says of its work; undefined in files that TokenLense wrote. */
+  readonly stats: Readonly<AttributionStats> | undefined;
+  /** Seconds, by phase: "generate", "attribute". */
+  readonly timings: Readonly<Record<string, number>>;
+  /** Of this package ("tokenlense-native") and of libtorch. */
+  readonly versions: Readonly<Record<string, string>>;
+  readonly timestamp: Date;
+
+  #scores: Float32Array | undefined;
+  #tokenScores: Float32Array | undefined;
+  #release: (() => void) | undefined;
+
+  /** `release` gives back the memory behind `data.scores`. */
+  constructor(data: AttributionData, release?: () => void) {
+    this.tokens = data.tokens;
+    this.promptLength = data.promptLength;
+    this.shape = data.shape;
+    this.stepScores = data.stepScores;
+    this.method = data.method;
+    this.step = data.step;
+    this.modelName = data.modelName;
+    this.prompt = data.prompt;
+    this.input = data.input;
+    this.target = data.target;
+    this.generation = data.generation;
+    this.stats = data.stats;
+    this.timings = data.timings;
+    this.versions = data.versions;
+    this.timestamp = data.timestamp;
+    this.#scores = data.scores;
+    this.#release = release;
+  }
+
+  /**
+   * Row-major, `shape`.
+   * @throws ERR_TOKENLENSE_DISPOSED after `dispose()`.
+   */
+  get scores(): Float32Array {
+    if (this.#scores) return this.#scores;
+    throw new TokenlenseError("ERR_TOKENLENSE_DISPOSED", "This attribution was disposed of.");
+  }
+
+  /** How many tokens were attributed. */
+  get outputs(): number {
+    return this.tokens.length - this.promptLength;
+  }
+
+  /** One score for each position and output, [sequence, outputs]: `scores`, or their L2 norm over the embedding dimension. */
+  get tokenScores(): Float32Array {
+    const { scores } = this;
+    const width = this.shape[2];
+    if (width === undefined) return scores;
+    this.#tokenScores ??= Float32Array.from({ length: scores.length / width }, (_, cell) =>
+      Math.hypot(...scores.subarray(cell * width, (cell + 1) * width)),
+    );
+    return this.#tokenScores;
+  }
+
+  /** TokenLense's native storage schema, version 1.1.0, and what this package adds to it. */
+  toJSON(): NativeDocument {
+    return toDocument(this);
+  }
+
+  dispose(): void {
+    this.#scores = undefined;
+    this.#tokenScores = undefined;
+    this.#release?.();
+    this.#release = undefined;
+  }
+
+  [Symbol.dispose](): void {
+    this.dispose();
+  }
+}

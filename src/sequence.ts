@@ -1,0 +1,134 @@
+import { TokenlenseError } from "./errors.js";
+import type { Model } from "./models/model.js";
+
+/** A prompt as token ids, and as text. */
+export interface Prompt {
+  /** What the caller gave. */
+  given: string;
+  /** What the model reads: `given`, or `given` in the chat format. */
+  input: string;
+  ids: Int32Array;
+}
+
+export interface PromptSource {
+  prompt?: string | undefined;
+  promptIds?: Int32Array | undefined;
+  chat: boolean;
+  system?: string | undefined;
+}
+
+/** @throws ERR_TOKENLENSE_PROMPT where it is empty, ERR_TOKENLENSE_INPUT for options that contradict each other. */
+export function readPrompt(model: Model, source: PromptSource): Prompt {
+  const { prompt, promptIds, chat, system } = source;
+  if ((prompt === undefined) === (promptIds === undefined)) throw input("Give either prompt or promptIds.");
+  if (system !== undefined && !chat) throw input("system: only a chat prompt has a system message; add chat: true.");
+  if (promptIds !== undefined) {
+    if (chat) throw input("chat: promptIds are taken as they are; give a prompt to have it put in the chat format.");
+    requireIds(model, "promptIds", promptIds);
+    if (promptIds.length === 0) throw emptyPrompt();
+    const text = model.tokenizer.decode(promptIds);
+    return { given: text, input: text, ids: promptIds };
+  }
+  const given = prompt as string;
+  if (given.length === 0) throw emptyPrompt();
+  const text = chat ? chatText(model, given, system) : given;
+  const ids = model.tokenizer.encode(text);
+  if (ids.length === 0) throw emptyPrompt(); // of characters that the vocabulary lacks
+  return { given, input: text, ids };
+}
+
+/**
+ * Prompt and target as one sequence that begins with the prompt's ids.
+ *
+ * Target and prompt are tokenised together, as Inseq does it, where that leaves the prompt's tokens as they are. Where a
+ * token would reach across the border ("Par" + "is" is one token) the prompt keeps its tokens and what follows it is
+ * tokenised apart: attribution needs a border between tokens, and the prompt is what the model was given.
+ *
+ * @throws ERR_TOKENLENSE_TARGET where the target does not begin with the prompt, or adds nothing.
+ */
+export function forcedSequence(model: Model, prompt: Prompt, target: string): { ids: Int32Array; target: string } {
+  // In chat format a target may also begin with the prompt as it was given; what follows is then the reply.
+  const head = [prompt.input, prompt.given].find((text) => target.startsWith(text));
+  if (head === undefined)
+    throw new TokenlenseError("ERR_TOKENLENSE_TARGET", "The target does not begin with the prompt.", {
+      hint: "target is the whole text: the prompt, character for character, and then the continuation to attribute.",
+    });
+  const rest = target.slice(head.length);
+  if (rest.length === 0) throw addsNothing();
+  const whole = prompt.input + rest;
+  const together = model.tokenizer.encode(whole);
+  if (together.length > prompt.ids.length && beginsWith(together, prompt.ids)) return { ids: together, target: whole };
+  const apart = model.tokenizer.encode(rest);
+  const { addBos, tokens } = model.contract;
+  const tail = addBos && apart[0] === tokens.bos ? apart.subarray(1) : apart;
+  if (tail.length === 0) throw addsNothing();
+  return { ids: joinIds(prompt.ids, tail), target: whole };
+}
+
+/** Checks ids that begin with the prompt's. */
+export function forcedIds(model: Model, prompt: Prompt, ids: Int32Array): { ids: Int32Array; target: string } {
+  requireIds(model, "targetIds", ids);
+  if (!beginsWith(ids, prompt.ids))
+    throw new TokenlenseError("ERR_TOKENLENSE_TARGET", "targetIds do not begin with promptIds.", {
+      hint: "targetIds are the whole sequence: the prompt's ids, and then those to attribute.",
+    });
+  if (ids.length === prompt.ids.length) throw addsNothing();
+  return { ids, target: prompt.input + continuation(model, prompt.ids, ids) };
+}
+
+/** Text of the ids after the prompt's. Decoded with the prompt, for tokenizers that drop a text's first space. */
+export function continuation(model: Model, promptIds: Int32Array, ids: Int32Array): string {
+  const head = model.tokenizer.decode(promptIds);
+  const whole = model.tokenizer.decode(ids);
+  return whole.startsWith(head) ? whole.slice(head.length) : model.tokenizer.decode(ids.subarray(promptIds.length));
+}
+
+export function joinIds(head: Int32Array, tail: Int32Array): Int32Array {
+  const ids = new Int32Array(head.length + tail.length);
+  ids.set(head);
+  ids.set(tail, head.length);
+  return ids;
+}
+
+/** @throws ERR_TOKENLENSE_CONTEXT */
+export function requireContext(model: Model, what: string, tokens: number): void {
+  const { context } = model.contract;
+  if (tokens <= context) return;
+  throw new TokenlenseError(
+    "ERR_TOKENLENSE_CONTEXT",
+    `${what} ${tokens} tokens long; ${model.name} reads ${context} at most.`,
+    { hint: "Shorten the text, or use a model with a longer context." },
+  );
+}
+
+function chatText(model: Model, prompt: string, system: string | undefined): string {
+  const messages = [{ role: "user", content: prompt }];
+  if (system !== undefined) messages.unshift({ role: "system", content: system });
+  return model.tokenizer.applyChat(messages, { addGenerationPrompt: true });
+}
+
+function requireIds(model: Model, name: string, ids: Int32Array): void {
+  const { vocabulary } = model.contract;
+  const at = ids.findIndex((id) => id < 0 || id >= vocabulary);
+  if (at >= 0) throw input(`${name}: ${ids[at]} at index ${at} is no token id; the vocabulary has ${vocabulary}.`);
+}
+
+function beginsWith(ids: Int32Array, head: Int32Array): boolean {
+  return head.every((id, i) => ids[i] === id);
+}
+
+function emptyPrompt(): TokenlenseError {
+  return new TokenlenseError("ERR_TOKENLENSE_PROMPT", "The prompt is empty.", {
+    hint: "An output is attributed to the tokens before it, so there must be one at least.",
+  });
+}
+
+function addsNothing(): TokenlenseError {
+  return new TokenlenseError("ERR_TOKENLENSE_TARGET", "The target adds nothing to the prompt.", {
+    hint: "Leave the target out to have the model continue the prompt.",
+  });
+}
+
+function input(message: string): TokenlenseError {
+  return new TokenlenseError("ERR_TOKENLENSE_INPUT", message);
+}

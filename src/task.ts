@@ -1,0 +1,33 @@
+import { TokenlenseError } from "./errors.js";
+import type { NativeTask } from "./native.js";
+
+/**
+ * Waits for native work. When `signal` fires the task stops within one block and this rejects with
+ * ERR_TOKENLENSE_CANCELLED, whose `cause` is the signal's reason. Every failure is a TokenlenseError.
+ */
+export async function run<T>(task: NativeTask<T>, signal?: AbortSignal): Promise<T> {
+  const cancel = () => task.cancel();
+  if (signal?.aborted) {
+    cancel();
+    task.promise.catch(() => {});
+    throw cancelled(signal);
+  }
+  signal?.addEventListener("abort", cancel, { once: true });
+  try {
+    return await task.promise;
+  } catch (cause) {
+    const error = TokenlenseError.from(cause);
+    throw signal?.aborted && error.code === "ERR_TOKENLENSE_CANCELLED" ? cancelled(signal) : error;
+  } finally {
+    signal?.removeEventListener("abort", cancel);
+  }
+}
+
+/** Throws ERR_TOKENLENSE_CANCELLED if `signal` has fired: for the stretches between tasks. */
+export function throwIfCancelled(signal: AbortSignal | undefined): void {
+  if (signal?.aborted) throw cancelled(signal);
+}
+
+function cancelled(signal: AbortSignal): TokenlenseError {
+  return new TokenlenseError("ERR_TOKENLENSE_CANCELLED", "The work was cancelled.", { cause: signal.reason });
+}

@@ -1,0 +1,70 @@
+import { readFileSync } from "node:fs";
+import { describe, expect, it } from "vitest";
+import { methods } from "../../src/methods/index.js";
+import { steps } from "../../src/steps/index.js";
+import { tokenlense } from "./command.js";
+
+describe("help", () => {
+  it("lists the commands and what the exit codes mean", async () => {
+    const { code, stdout } = await tokenlense(["--help"]);
+    expect(code).toBe(0);
+    for (const word of ["attribute", "generate", "doctor", "methods", "Exit codes"]) expect(stdout).toContain(word);
+  });
+
+  it("has an example for each command over a model", async () => {
+    for (const command of ["attribute", "generate"]) {
+      const { code, stdout } = await tokenlense([command, "--help"]);
+      expect(code).toBe(0);
+      expect(stdout).toContain(`Example: tokenlense ${command} `);
+      expect(stdout).toContain("Exit codes");
+    }
+  });
+
+  it("gives the package's version", async () => {
+    const { version } = JSON.parse(readFileSync("package.json", "utf8")) as { version: string };
+    expect(await tokenlense(["--version"])).toEqual({ code: 0, stdout: `${version}\n`, stderr: "" });
+  });
+});
+
+describe("wrong arguments end with code 2 and say what is wrong", () => {
+  it.each([
+    [["attribute"], "prompt"],
+    [["atribute", "x"], "Did you mean attribute?"],
+    [["attribute", "x", "--max-new-tokens", "many"], "whole number"],
+    [["attribute", "x", "--memory-budget", "lots"], "2GiB"],
+    [["attribute", "x", "--aggregate", "median"], "vnorm"],
+    [["attribute", "x", "--metod", "saliency"], "--method"],
+    [["generate", "x", "--temperature", "hot"], "number"],
+  ])("%j", async (args, what) => {
+    const { code, stdout, stderr } = await tokenlense(args);
+    expect(code).toBe(2);
+    expect(stderr).toContain(what);
+    expect(stdout).toBe("");
+  });
+
+  it("also as JSON", async () => {
+    const { code, stdout } = await tokenlense(["attribute", "x", "--max-new-tokens", "many", "--json"]);
+    expect(code).toBe(2);
+    expect(JSON.parse(stdout)).toMatchObject({ error: { code: "ERR_TOKENLENSE_INPUT" } });
+  });
+});
+
+describe("methods", () => {
+  it("lists every method and step function", async () => {
+    const { code, stdout } = await tokenlense(["methods"]);
+    expect(code).toBe(0);
+    for (const { name, paper } of Object.values(methods)) {
+      expect(stdout).toContain(`\n  ${name}\n`);
+      expect(stdout).toContain(paper.url);
+    }
+    for (const name of Object.keys(steps)) expect(stdout).toContain(name);
+    expect(stdout).toContain("aggregate: vnorm | sum | none (default vnorm)");
+  });
+
+  it("as JSON", async () => {
+    const { stdout } = await tokenlense(["methods", "--json"]);
+    const listed = JSON.parse(stdout) as { methods: { name: string }[]; steps: { name: string }[] };
+    expect(listed.methods.map(({ name }) => name)).toEqual(Object.keys(methods));
+    expect(listed.steps.map(({ name }) => name)).toEqual(Object.keys(steps));
+  });
+});

@@ -1,0 +1,114 @@
+/** Our side of the bench, as a worker process: see worker.ts for the protocol, peer/peer.py for the other side. */
+
+import { Buffer } from "node:buffer";
+import { readFileSync, writeFileSync } from "node:fs";
+import { performance } from "node:perf_hooks";
+import { createInterface } from "node:readline";
+import { type AttributeOptions, attribute, generate, loadModel, type Model, native } from "../src/index.js";
+import type { AttributionStats, GemmReport, NativeInfo } from "../src/native.js";
+import { MODEL } from "./environment.js";
+import type { Size } from "./texts.js";
+import type { WorkerAttribution } from "./worker.js";
+
+export interface EngineAbout {
+  info: NativeInfo;
+  /** Bytes of weights. */
+  weights: number;
+}
+
+export interface EngineAttribution extends WorkerAttribution {
+  /** Of each repeat. */
+  stats: AttributionStats[];
+  /** Resident size before the first. */
+  baseBytes: number | null;
+}
+
+interface AttributeRequest {
+  ids: number[];
+  promptLength: number;
+  method: NonNullable<AttributeOptions["method"]>;
+  step: NonNullable<AttributeOptions["step"]>;
+  repeat?: number;
+  memoryBudget?: number;
+}
+
+/** Bytes resident now, and the most since the last reset; null where the system is not Linux. */
+function resident(field: "VmRSS" | "VmHWM"): number | null {
+  try {
+    const line = readFileSync("/proc/self/status", "utf8").match(new RegExp(`^${field}:\\s+(\\d+) kB$`, "m"));
+    return line ? Number(line[1]) * 1024 : null;
+  } catch {
+    return null;
+  }
+}
+
+function resetPeakMemory(): void {
+  try {
+    writeFileSync("/proc/self/clear_refs", "5");
+  } catch {
+    // Not Linux, or not allowed: the peak is that of the whole process then.
+  }
+}
+
+async function run(model: Model, request: AttributeRequest): Promise<EngineAttribution> {
+  const { ids, promptLength, method, step, repeat = 1, memoryBudget } = request;
+  const targetIds = Int32Array.from(ids);
+  const seconds: number[] = [];
+  const stats: AttributionStats[] = [];
+  let shape: readonly number[] = [];
+  let scores = "";
+  const baseBytes = resident("VmRSS");
+  resetPeakMemory();
+  for (let i = 0; i < repeat; i++) {
+    const start = performance.now();
+    // The whole public call, checks and tokens and step scores included.
+    const result = await attribute({
+      model,
+      promptIds: targetIds.subarray(0, promptLength),
+      targetIds,
+      method,
+      step,
+      memoryBudget,
+    });
+    seconds.push((performance.now() - start) / 1000);
+    if (result.stats) stats.push(result.stats);
+    shape = result.shape;
+    if (i === repeat - 1) scores = base64(result.scores);
+    result.dispose();
+  }
+  return { seconds, stats, shape: [...shape], scores, baseBytes, peakBytes: resident("VmHWM") };
+}
+
+/** A prompt of exactly `promptLength` tokens, cut from the text, and its greedy continuation by `outputs` more. */
+async function sequence(model: Model, { text, promptLength, outputs }: Size): Promise<number[]> {
+  const promptIds = model.tokenizer.encode(text).subarray(0, promptLength);
+  if (promptIds.length < promptLength) throw new Error(`the text has only ${promptIds.length} tokens`);
+  const { ids } = await generate({ model, promptIds, maxNewTokens: outputs, stopTokens: [] });
+  return [...promptIds, ...ids];
+}
+
+const base64 = (values: Float32Array): string =>
+  Buffer.from(values.buffer, values.byteOffset, values.byteLength).toString("base64");
+
+async function main(): Promise<void> {
+  const model = await loadModel(MODEL);
+  const answer = (message: object) => process.stdout.write(`${JSON.stringify(message)}\n`);
+  const about: EngineAbout = { info: native().info(), weights: model.native.bytes };
+  answer({ id: 0, result: about });
+  for await (const line of createInterface(process.stdin)) {
+    const { id, command, ...args } = JSON.parse(line) as { id: number; command: string };
+    try {
+      if (command === "sequence") answer({ id, result: await sequence(model, args as unknown as Size) });
+      else if (command === "attribute") answer({ id, result: await run(model, args as unknown as AttributeRequest) });
+      else if (command === "gemm") {
+        const result: GemmReport[] = await native().measureGemm().promise;
+        answer({ id, result });
+      } else throw new Error(`no command ${command}`);
+    } catch (error) {
+      answer({ id, error: String(error) });
+    }
+  }
+  model.dispose();
+}
+
+await main();

@@ -1,0 +1,45 @@
+"""The reference where rounding matters: the same weights and the same functions in float64."""
+
+from __future__ import annotations
+
+import torch
+
+
+def to_float64(model) -> None:
+    """Turns an Inseq model's Llama to float64, without the casts to float32 inside its norm and its attention.
+
+    The rotary table stays as transformers makes it, in float32: it is part of the model, as the weights are.
+    """
+    from transformers.models.llama import modeling_llama as llama
+
+    def norm(self, hidden):
+        return self.weight * (hidden * torch.rsqrt(hidden.pow(2).mean(-1, keepdim=True) + self.variance_epsilon))
+
+    def attention(module, query, key, value, mask, scaling, dropout=0.0, **_):
+        key = llama.repeat_kv(key, module.num_key_value_groups)
+        value = llama.repeat_kv(value, module.num_key_value_groups)
+        scores = query @ key.transpose(2, 3) * scaling
+        probabilities = (scores if mask is None else scores + mask).softmax(-1)
+        return (probabilities @ value).transpose(1, 2).contiguous(), probabilities
+
+    llama.LlamaRMSNorm.forward = norm
+    llama.eager_attention_forward = attention
+    torch.nn.Module.double(model.model)
+
+
+def gradients(model, ids: list[int], prompt_length: int, method: str, step: str) -> torch.Tensor:
+    """[sequence, outputs]: L2 norms of saliency or input_x_gradient, from one forward over the whole sequence and a
+    vector-Jacobian product per output. The causal mask makes that the same as a forward per output."""
+    target = torch.tensor(ids)
+    embeddings = model.model.get_input_embeddings()(target[None]).detach().requires_grad_()
+    logits = model.model(inputs_embeds=embeddings, use_cache=False).logits[0, prompt_length - 1 : -1]
+    chosen = target[prompt_length:, None]
+    functions = {"probability": logits.softmax(-1), "crossentropy": -logits.log_softmax(-1)}
+    values = functions[step].gather(-1, chosen)[:, 0]
+    result = torch.zeros(len(ids), len(values), dtype=values.dtype)
+    for output, value in enumerate(values):
+        (gradient,) = torch.autograd.grad(value, embeddings, retain_graph=True)
+        if method == "input_x_gradient":
+            gradient = gradient * embeddings.detach()
+        result[: prompt_length + output, output] = gradient[0, : prompt_length + output].norm(dim=-1)
+    return result

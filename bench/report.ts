@@ -1,0 +1,109 @@
+import type { GemmReport, NativeInfo } from "../src/native.js";
+import type { ColdStart } from "./cold-start.js";
+import { type Comparison, TOLERANCE } from "./compare.js";
+import type { MemoryUse } from "./memory.js";
+import type { Spread } from "./numbers.js";
+import type { PeerAbout } from "./workers.js";
+
+export interface Report {
+  machine: { cpu: string; cores: number; memoryBytes: number };
+  engine: NativeInfo;
+  peer: PeerAbout;
+  /** GFLOP/s of the fastest float32 product measured, and all that were measured. */
+  gemm: { limit: number; shape: string; path: string; all: GemmReport[] };
+  comparisons: Comparison[];
+  coldStart: ColdStart;
+}
+
+export function gemmLimit(all: GemmReport[]): Report["gemm"] {
+  const rates = all.flatMap(({ shape, paths }) =>
+    Object.entries(paths).map(([path, limit]) => ({ limit, shape, path, all })),
+  );
+  return rates.reduce((best, rate) => (rate.limit > best.limit ? rate : best));
+}
+
+export function reportText(report: Report): string {
+  const { machine, engine, peer, gemm, comparisons, coldStart } = report;
+  const own = comparisons.map(({ size, method, ours, peer, ratio, agreement }) => [
+    size,
+    method,
+    time(ours.seconds),
+    time(peer.seconds),
+    `${ratio.toFixed(1)}×`,
+    ours.gigaflops.toFixed(0),
+    `${((100 * ours.gigaflops) / gemm.limit).toFixed(0)} %`,
+    bytes(ours.peakBytes),
+    bytes(peer.peakBytes),
+    agreement.apart.toExponential(1),
+    agreement.fromExact
+      ? `${agreement.fromExact.ours.toExponential(1)} / ${agreement.fromExact.peer.toExponential(1)}`
+      : "",
+  ]);
+  const head = [
+    "tokens",
+    "method",
+    "ours, s",
+    "Inseq, s",
+    "ratio",
+    "GFLOP/s",
+    "of limit",
+    "our peak",
+    "Inseq's",
+    "apart",
+  ];
+  return [
+    `${machine.cpu}, ${machine.cores} cores, ${engine.threads} threads each, ${engine.cpuCapability}`,
+    `libtorch ${engine.libtorch}; Inseq ${peer.versions.inseq}, torch ${peer.versions.torch}, transformers ${peer.versions.transformers}, ${peer.attention} attention`,
+    `float32 GEMM limit ${gemm.limit.toFixed(0)} GFLOP/s (${gemm.shape}, ${gemm.path})`,
+    "",
+    table([[...head, "from float64"], ...own]),
+    "",
+    "seconds: median (least – most). Ours is the whole attribute() call; Inseq's is its own loop, without progress bar, text and aggregation.",
+    "GFLOP/s: 2·m·k·n for every matrix product of our run, in attention only what the causal mask keeps, over its native seconds.",
+    "peak: largest resident size of the process during the runs, weights and libraries included.",
+    `apart: largest difference between the two, as a share of the largest score. Where it is over ${TOLERANCE.toExponential(0)}, the last column has the`,
+    "distance of ours / Inseq's from the same function in float64 (bench/peer/NOTES.md says why Inseq's can be far).",
+    "",
+    `Cold start, "${coldStart.prompt}" + ${coldStart.outputs} tokens generated and attributed, caches warm: ` +
+      `tokenlense ${time(coldStart.ours)} s, inseq ${time(coldStart.peer)} s, ratio ${(coldStart.peer.median / coldStart.ours.median).toFixed(1)}×`,
+  ].join("\n");
+}
+
+export function memoryText(uses: MemoryUse[]): string {
+  const rows = uses.map((use) => [
+    use.size,
+    bytes(use.budget),
+    bytes(use.plannedBytes),
+    bytes(use.usedBytes),
+    bytes(use.peakBytes),
+    String(use.block),
+    use.seconds.toFixed(2),
+    use.inside ? "yes" : "NO",
+  ]);
+  return [
+    table([["tokens", "budget", "planned", "used", "peak", "block", "seconds", "inside"], ...rows]),
+    "",
+    "used: how much the resident size grew at most. peak: with weights, libraries and Node.",
+  ].join("\n");
+}
+
+export function bytes(count: number | null): string {
+  if (count === null) return "?";
+  return count >= 2 ** 30 ? `${(count / 2 ** 30).toFixed(2)} GiB` : `${(count / 2 ** 20).toFixed(0)} MiB`;
+}
+
+function time({ median, min, max }: Spread): string {
+  return `${median.toFixed(2)} (${min.toFixed(2)} – ${max.toFixed(2)})`;
+}
+
+function table(rows: string[][]): string {
+  const widths = (rows[0] ?? []).map((_, column) => Math.max(...rows.map((row) => row[column]?.length ?? 0)));
+  return rows
+    .map((row) =>
+      row
+        .map((cell, i) => (i < 2 ? cell.padEnd(widths[i] ?? 0) : cell.padStart(widths[i] ?? 0)))
+        .join("  ")
+        .trimEnd(),
+    )
+    .join("\n");
+}

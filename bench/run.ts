@@ -1,0 +1,116 @@
+import { rename, writeFile } from "node:fs/promises";
+import os from "node:os";
+import { Command, InvalidArgumentError } from "commander";
+import type { GemmReport } from "../src/native.js";
+import { coldStart } from "./cold-start.js";
+import { type BenchMethod, type Comparison, compareSize, METHODS } from "./compare.js";
+import { preparePeer } from "./environment.js";
+import { memoryUse } from "./memory.js";
+import { gemmLimit, memoryText, type Report, reportText } from "./report.js";
+import { DEFAULT_SIZE, LARGE_SIZE } from "./texts.js";
+import { startEngine, startPeer } from "./workers.js";
+
+interface Options {
+  methods: BenchMethod[];
+  repeats: number;
+  large?: true;
+  threads?: number;
+  budget?: number[];
+  json?: string;
+  setup?: true;
+}
+
+function count(text: string): number {
+  const value = Number(text);
+  if (Number.isInteger(value) && value > 0) return value;
+  throw new InvalidArgumentError("expected a positive whole number");
+}
+
+function methods(text: string): BenchMethod[] {
+  const names = text.split(",");
+  const unknown = names.find((name) => !Object.hasOwn(METHODS, name));
+  if (unknown === undefined) return names as BenchMethod[];
+  throw new InvalidArgumentError(`no method ${unknown}; there are ${Object.keys(METHODS).join(", ")}`);
+}
+
+function budgets(text: string): number[] {
+  return text.split(",").map((part) => {
+    const [, number, unit] = part.match(/^(\d+(?:\.\d+)?)(MiB|GiB)$/) ?? [];
+    if (unit === undefined) throw new InvalidArgumentError("expected sizes such as 512MiB or 2GiB");
+    return Number(number) * 2 ** (unit === "GiB" ? 30 : 20);
+  });
+}
+
+const options = new Command("npm run bench --")
+  .description("Times this package against Inseq on the same weights and tokens, and checks that both say the same.")
+  .option("--methods <names>", "separated by commas", methods, Object.keys(METHODS) as BenchMethod[])
+  .option("--repeats <n>", "timed runs of each", count, 5)
+  .option("--large", "256 + 128 tokens as well; Inseq takes some minutes for one run and gets one")
+  .option("--threads <n>", "threads of arithmetic of both (default: as libtorch chooses)", count)
+  .option("--budget <sizes>", "instead: peak memory of 256 + 128 tokens under each budget (2GiB,8GiB)", budgets)
+  .option("--json <file>", "write everything measured there as well")
+  .option("--setup", "only make the peer's environment; prints where it and the model file are")
+  .parse()
+  .opts<Options>();
+
+async function compare(): Promise<Report> {
+  const environment = await preparePeer();
+  const engine = startEngine(options.threads);
+  const { info } = await engine.about;
+  const peer = startPeer(environment, info.threads);
+  try {
+    const about = await peer.about;
+    const gemm = gemmLimit(await engine.ask<GemmReport[]>("gemm"));
+    const sides = { engine, peer, environment, threads: info.threads };
+    const { repeats } = options;
+    const comparisons = await compareSize(sides, DEFAULT_SIZE, options.methods, { ours: repeats, peer: repeats });
+    if (options.large)
+      comparisons.push(
+        ...(await compareSize(sides, LARGE_SIZE, options.methods, { ours: Math.min(3, repeats), peer: 1 })),
+      );
+    await Promise.all([engine.close(), peer.close()]);
+    // Timings of programs that do not say the same mean nothing.
+    const faults = comparisons.filter(({ agreement }) => !agreement.agree).map(disagreement);
+    if (faults.length > 0) throw new Error(faults.join("\n"));
+    const cpu = os.cpus()[0]?.model.trim() ?? "unknown";
+    return {
+      machine: { cpu, cores: os.availableParallelism(), memoryBytes: os.totalmem() },
+      engine: info,
+      peer: about,
+      gemm,
+      comparisons,
+      coldStart: await coldStart(environment, repeats),
+    };
+  } finally {
+    await Promise.all([engine.close(), peer.close()]);
+  }
+}
+
+function disagreement({ size, method, agreement }: Comparison): string {
+  const { apart, fromExact } = agreement;
+  return (
+    `${size} ${method}: the scores differ by ${apart.toExponential(1)} of the largest; ` +
+    `from float64 ours are ${fromExact?.ours.toExponential(1)} away, Inseq's ${fromExact?.peer.toExponential(1)}`
+  );
+}
+
+async function write(data: object): Promise<void> {
+  if (options.json === undefined) return;
+  await writeFile(`${options.json}.tmp`, `${JSON.stringify(data, null, 2)}\n`);
+  await rename(`${options.json}.tmp`, options.json);
+}
+
+if (options.setup) {
+  const { python, gguf } = await preparePeer();
+  console.log(`${python}\n${gguf}`);
+} else if (options.budget) {
+  const uses = [];
+  for (const budget of options.budget) uses.push(await memoryUse(budget, options.threads));
+  await write(uses);
+  console.log(memoryText(uses));
+  if (!uses.every(({ inside }) => inside)) process.exitCode = 1;
+} else {
+  const report = await compare();
+  await write(report);
+  console.log(reportText(report));
+}

@@ -1,0 +1,68 @@
+import { readFileSync } from "node:fs";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { decodeFloats, distance } from "../../bench/numbers.js";
+import { attribute, generate, loadModel, type Model } from "../../src/index.js";
+import { REAL_MODEL } from "../models/real.js";
+
+/** Scores and step scores of a prompt, float32 in base64. */
+interface Scores {
+  saliency: string;
+  input_x_gradient: string;
+  tokenlense: string;
+  probability: string;
+}
+
+interface Golden {
+  name: string;
+  text: string;
+  ids: number[];
+  promptLength: number;
+  /** Smallest gap between the best two logits of the greedy continuation. */
+  margin: number;
+  /** The largest logits after the prompt, and whose they are. */
+  lastLogits: { ids: number[]; values: string };
+  /** Inseq as it ships, and Inseq in float64. */
+  float32: Scores;
+  float64: Scores;
+}
+
+// Made by tests/goldens/attribution.py.
+const goldens = JSON.parse(readFileSync(new URL("../goldens/attribution.json", import.meta.url), "utf8")) as {
+  prompts: Golden[];
+};
+
+/** Share of the prompt's largest score. */
+const TOLERANCE = 1e-5;
+const methods = ["saliency", "input_x_gradient", "tokenlense"] as const;
+
+describe("agreement with Inseq on the default model", () => {
+  let model: Model;
+  beforeAll(async () => {
+    model = await loadModel(REAL_MODEL);
+  });
+  afterAll(() => model?.dispose());
+
+  it.each(goldens.prompts)("tokenises $name alike", ({ text, ids, promptLength }) => {
+    expect([...model.tokenizer.encode(text)]).toEqual(ids.slice(0, promptLength));
+  });
+
+  it.each(goldens.prompts)("continues $name alike", async ({ ids, promptLength }) => {
+    const promptIds = Int32Array.from(ids.slice(0, promptLength));
+    const { ids: continued } = await generate({ model, promptIds, maxNewTokens: ids.length - promptLength });
+    expect([...continued]).toEqual(ids.slice(promptLength));
+  });
+
+  describe.each(goldens.prompts)("$name", ({ ids, promptLength, float32, float64 }) => {
+    it.each(methods)("%s", async (method) => {
+      const targetIds = Int32Array.from(ids);
+      using result = await attribute({ model, promptIds: targetIds.subarray(0, promptLength), targetIds, method });
+      expect(result.shape).toEqual([ids.length, ids.length - promptLength]);
+      const [single, exact] = [decodeFloats(float32[method]), decodeFloats(float64[method])];
+      if (process.env.SHOW)
+        console.log(
+          `@@ ${result.tokens.length} ${method} ours-f32 ${distance(result.scores, single).toExponential(1)} ours-f64 ${distance(result.scores, exact).toExponential(1)} own ${distance(single, exact).toExponential(1)} p ${distance(result.stepScores.probability!, decodeFloats(float64.probability)).toExponential(1)}`,
+        );
+      expect(distance(result.scores, exact)).toBeLessThanOrEqual(TOLERANCE);
+    });
+  });
+});

@@ -132,9 +132,11 @@ class GradientRun {
 
     int64_t done = 0;
     for (auto& block : blocks) {
+      // The batch with most rows comes first: the smaller ones then fit into the memory that it gave back. The other way round, each
+      // would be a little too large for the holes before it, and the heap would grow with every batch.
       std::vector<Cotangent> cotangents;
-      for (auto& segments : block) {
-        const auto layout = std::make_shared<Layout>(std::move(segments));
+      for (auto segments = block.rbegin(); segments != block.rend(); ++segments) {
+        const auto layout = std::make_shared<Layout>(std::move(*segments));
         cotangents.push_back({cotangents_.narrow(0, layout->segments.front().output, layout->rows).clone(), layout});
       }
       for (int64_t i = count - 1; i >= 0; --i) {

@@ -64,6 +64,20 @@ describe("gradients on random models", () => {
     );
   });
 
+  it("are the same where products are deeper than one chain of additions", async () => {
+    // Chains are of 96 terms forward and of 2304 backward; none of these sizes is a multiple of either.
+    const size = { layers: 2, heads: 3, kvHeads: 1, headDim: 50, width: 200, hidden: 310, vocabulary: 5000, context: 64 };
+    const [family, twin] = (await randomModels(size, 21, FAMILY, TWIN)) as [NativeModel, NativeModel];
+    const ids = randomIds(60, 5000, 22);
+    const expected = await run(twin, gradientPlan(ids, 27, { engine: "plain" }));
+    for (const engine of ["ragged", "plain", "batched"] as const) {
+      const actual = await run(family, gradientPlan(ids, 27, { engine }));
+      expect(relativeError(actual.data, expected.data), engine).toBeLessThan(1e-5);
+    }
+    family.dispose();
+    twin.dispose();
+  });
+
   it("do not depend on how memory cuts them into blocks and batches", async () => {
     const size = { layers: 3, heads: 4, kvHeads: 2, headDim: 16, width: 64, hidden: 128, vocabulary: 50, context: 256 };
     const [model] = (await randomModels(size, 3, FAMILY)) as [NativeModel];

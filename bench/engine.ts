@@ -2,7 +2,7 @@
 
 import { Buffer } from "node:buffer";
 import { readFileSync, writeFileSync } from "node:fs";
-import { performance } from "node:perf_hooks";
+import { monitorEventLoopDelay, performance } from "node:perf_hooks";
 import { createInterface } from "node:readline";
 import { type AttributeOptions, attribute, generate, loadModel, type Model, native } from "../src/index.js";
 import type { AttributionStats, GemmReport, NativeInfo } from "../src/native.js";
@@ -21,6 +21,8 @@ export interface EngineAttribution extends WorkerAttribution {
   stats: AttributionStats[];
   /** Resident size before the first. */
   baseBytes: number | null;
+  /** The longest that the event loop was held, in milliseconds, what the system takes away included. */
+  heldMilliseconds: number;
 }
 
 interface AttributeRequest {
@@ -59,6 +61,8 @@ async function run(model: Model, request: AttributeRequest): Promise<EngineAttri
   let scores = "";
   const baseBytes = resident("VmRSS");
   resetPeakMemory();
+  const delay = monitorEventLoopDelay({ resolution: 1 });
+  delay.enable();
   for (let i = 0; i < repeat; i++) {
     const start = performance.now();
     // The whole public call, checks and tokens and step scores included.
@@ -76,7 +80,9 @@ async function run(model: Model, request: AttributeRequest): Promise<EngineAttri
     if (i === repeat - 1) scores = base64(result.scores);
     result.dispose();
   }
-  return { seconds, stats, shape: [...shape], scores, baseBytes, peakBytes: resident("VmHWM") };
+  delay.disable();
+  const heldMilliseconds = delay.max / 1e6;
+  return { seconds, stats, shape: [...shape], scores, baseBytes, peakBytes: resident("VmHWM"), heldMilliseconds };
 }
 
 /** A prompt of exactly `promptLength` tokens, cut from the text, and its greedy continuation by `outputs` more. */

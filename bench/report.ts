@@ -63,6 +63,7 @@ export function reportText(report: Report): string {
     "peak: largest resident size of the process during the runs, weights and libraries included.",
     `apart: largest difference between the two, as a share of the largest score. Where it is over ${TOLERANCE.toExponential(0)}, the last column has the`,
     "distance of ours / Inseq's from the same function in float64 (bench/peer/NOTES.md says why Inseq's can be far).",
+    `event loop: held for ${Math.max(...comparisons.map(({ ours }) => ours.heldMilliseconds)).toFixed(0)} ms at most while we attributed.`,
     "",
     `Cold start, "${coldStart.prompt}" + ${coldStart.outputs} tokens generated and attributed, caches warm: ` +
       `tokenlense ${time(coldStart.ours)} s, inseq ${time(coldStart.peer)} s, ratio ${(coldStart.peer.median / coldStart.ours.median).toFixed(1)}×`,

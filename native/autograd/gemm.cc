@@ -163,7 +163,8 @@ Path choose(const at::Tensor& rows, const at::Tensor& matrix, bool transposed) {
     seconds.fill(1e30);
     for (int turn = 0; turn < 4; ++turn)
       for (int path = 0; path < kPaths; ++path)
-        if (available(Path(path), some, transposed)) seconds[path] = std::min(seconds[path], best_of(1, Path(path), some, part, transposed));
+        if (available(Path(path), some, transposed))
+          seconds[path] = std::min(seconds[path], best_of(1, Path(path), some, part, transposed));
     int winner = kTiled;
     for (int path = 0; path < kPaths; ++path)
       if (seconds[path] < 0.95 * seconds[winner]) winner = path;
@@ -227,7 +228,8 @@ std::vector<GemmMeasurement> measure_gemm(double seconds, const std::function<vo
                              "",
                              {}};
     for (int path = 0; path < kPaths; ++path)
-      if (available(Path(path), rows, shape.transposed)) measured.paths[kNames[path]] = work / best_of(repeats, Path(path), rows, matrix, shape.transposed) / 1e9;
+      if (available(Path(path), rows, shape.transposed))
+        measured.paths[kNames[path]] = work / best_of(repeats, Path(path), rows, matrix, shape.transposed) / 1e9;
     measured.chosen = kNames[choose(rows, matrix, shape.transposed)];
     report.push_back(std::move(measured));
     if (progress) progress(report.size(), shapes.size());

@@ -66,7 +66,16 @@ describe("gradients on random models", () => {
 
   it("are the same where products are deeper than one chain of additions", async () => {
     // Chains are of 96 terms forward and of 2304 backward; none of these sizes is a multiple of either.
-    const size = { layers: 2, heads: 3, kvHeads: 1, headDim: 50, width: 200, hidden: 310, vocabulary: 5000, context: 64 };
+    const size = {
+      layers: 2,
+      heads: 3,
+      kvHeads: 1,
+      headDim: 50,
+      width: 200,
+      hidden: 310,
+      vocabulary: 5000,
+      context: 64,
+    };
     const [family, twin] = (await randomModels(size, 21, FAMILY, TWIN)) as [NativeModel, NativeModel];
     const ids = randomIds(60, 5000, 22);
     const expected = await run(twin, gradientPlan(ids, 27, { engine: "plain" }));

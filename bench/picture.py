@@ -19,4 +19,6 @@ console = Console(record=True, width=width, file=io.StringIO(), force_terminal=T
 console.print(text, soft_wrap=True)
 svg = console.export_svg(title="tokenlense attribute", theme=MONOKAI, unique_id="heat-map")
 # A picture in a README fetches nothing: no web font.
-sys.stdout.write(re.sub(r"@font-face \{.*?\}\s*", "", svg, flags=re.S))
+svg = re.sub(r"@font-face \{.*?\}\s*", "", svg, flags=re.S)
+# A token's first space is part of it; some viewers drop it otherwise.
+sys.stdout.write(svg.replace("<svg ", '<svg xml:space="preserve" ', 1))

@@ -1,4 +1,5 @@
 /** Random small Llama models as GGUF files, with the very weights that a reader must get from them. */
+import type { Sizes } from "../native/random-model.js";
 import {
   type Encoding,
   encodeTensor,
@@ -10,17 +11,7 @@ import {
 
 export type { Encoding } from "./gguf-writer.js";
 
-export interface TinyOptions {
-  layers: number;
-  heads: number;
-  kvHeads: number;
-  /** Even. */
-  headDim: number;
-  width: number;
-  /** Size of the MLP. */
-  hidden: number;
-  vocabulary: number;
-  context: number;
+export interface TinyOptions extends Sizes {
   /** Of the matrices; rows that are no multiple of 32 stay F32 where the encoding works in blocks, and norms always do. */
   encoding: Encoding;
   seed: number;

@@ -9,8 +9,10 @@ export interface Sizes {
   layers: number;
   heads: number;
   kvHeads: number;
+  /** Even. */
   headDim: number;
   width: number;
+  /** Size of the MLP. */
   hidden: number;
   vocabulary: number;
   context: number;

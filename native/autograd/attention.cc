@@ -74,9 +74,10 @@ at::Tensor probabilities(const Split& parts, const AttentionShape& shape, int64_
 
 class AttentionBackward : public RaggedNode {
  public:
-  AttentionBackward(at::Tensor rotated, at::Tensor cosine, at::Tensor sine, AttentionShape shape)
-      : rotated_(std::move(rotated)), cosine_(std::move(cosine)), sine_(std::move(sine)), shape_(shape) {
+  AttentionBackward(at::Tensor rotated, at::Tensor cosine, at::Tensor sine, AttentionShape shape, Rules rules)
+      : rotated_(std::move(rotated)), cosine_(std::move(cosine)), sine_(std::move(sine)), shape_(shape), rules_(rules) {
     length_ = rotated_.size(-2);
+    pairs_ = rules == Rules::deeplift;
   }
   std::string name() const override { return "TokenlenseAttentionBackward"; }
   int64_t saved_bytes() const override { return static_cast<int64_t>(rotated_.nbytes()); }
@@ -91,7 +92,7 @@ class AttentionBackward : public RaggedNode {
 
   Cotangent ragged(Cotangent g, const Cotangent*) override {
     if (!is_cpu_float(g.rows) || !is_cpu_float(rotated_)) return RaggedNode::ragged(std::move(g), nullptr);
-    if (!kernel_) kernel_ = std::make_unique<AttentionKernel>(rotated_, shape_);
+    if (!kernel_) kernel_ = std::make_unique<AttentionKernel>(rotated_, shape_, rules_);
     Cotangent out{{}, input_layout(g.layout)};
     out.rows = at::empty({out.layout->rows, shape_.width()}, g.rows.options());
     std::vector<AttentionKernel::Rows> rows;
@@ -111,15 +112,33 @@ class AttentionBackward : public RaggedNode {
     return out;
   }
 
-  at::Tensor dense(const at::Tensor& g) override {
-    const Split parts = split(rotated_, shape_);
-    const at::Tensor p = probabilities(parts, shape_, 0), k = repeat(parts.k, shape_), v = repeat(parts.v, shape_);
+  int64_t shared_bytes() const override { return AttentionKernel::bytes(rotated_.size(0), length_, shape_); }
+  void drop_shared() override { kernel_.reset(); }
+
+ protected:
+  at::Tensor product(const at::Tensor& g) override {
+    const at::Tensor p = probabilities(split(rotated_, shape_), shape_, 0), one = at::ones({1}, p.options());
+    const double scale = shape_.scale();
+    if (rules_ == Rules::deeplift) {
+      const SoftmaxPairs softmax = softmax_pairs(p);
+      const at::Tensor mixing = mean_of(pairs_of(p.flatten(2))).view(softmax.weights.sizes());
+      return backward(g, split(mean_of(pairs_of(rotated_)), shape_), softmax.weights, softmax.sums, mixing, scale);
+    }
+    if (rules_ == Rules::attnlrp) return backward(g, split(rotated_, shape_), p, one, p * 0.5, scale * 0.25);
+    return backward(g, split(rotated_, shape_), p, one, p, scale);
+  }
+
+ private:
+  // g [..., n, length, heads · dim]; `soft` and its sums for the softmax, `mixing` for the values.
+  at::Tensor backward(const at::Tensor& g, const Split& parts, const at::Tensor& soft, const at::Tensor& sums, const at::Tensor& mixing,
+                      double scale) const {
+    const at::Tensor k = repeat(parts.k, shape_), v = repeat(parts.v, shape_);
     auto sizes = g.sizes().vec();
     sizes.back() = shape_.heads;
     sizes.push_back(shape_.dim);
     const at::Tensor go = g.reshape(sizes).transpose(-2, -3);
     const at::Tensor dp = at::matmul(go, v.transpose(-1, -2));
-    const at::Tensor ds = p * (dp - (p * dp).sum(-1, true)) * shape_.scale();
+    const at::Tensor ds = soft * (dp - (soft * dp).sum(-1, true) / sums) * scale;
     auto per_group = [&](const at::Tensor& t) {
       auto grouped = t.sizes().vec();
       grouped[grouped.size() - 3] = shape_.kv_heads;
@@ -128,16 +147,13 @@ class AttentionBackward : public RaggedNode {
     };
     const at::Tensor dq = at::matmul(ds, k);
     const at::Tensor dk = per_group(at::matmul(ds.transpose(-1, -2), parts.q));
-    const at::Tensor dv = per_group(at::matmul(p.transpose(-1, -2), go));
+    const at::Tensor dv = per_group(at::matmul(mixing.transpose(-1, -2), go));
     return rotate(at::cat({merge(dq), merge(dk), merge(dv)}, -1), cosine_, sine_, shape_, 0, /*inverse=*/true);
   }
 
-  int64_t shared_bytes() const override { return AttentionKernel::bytes(rotated_.size(0), length_, shape_); }
-  void drop_shared() override { kernel_.reset(); }
-
- private:
   at::Tensor rotated_, cosine_, sine_;
   AttentionShape shape_;
+  Rules rules_;
   std::unique_ptr<AttentionKernel> kernel_;
 };
 
@@ -157,7 +173,7 @@ at::Tensor attention_autograd(const at::Tensor& qkv, const at::Tensor& cosine, c
   const auto shape = AttentionShape::of(qkv, heads, kv_heads);
   const at::Tensor rotated = rotate(qkv.detach(), cosine, sine, shape, 0);
   at::Tensor y = attend(rotated, shape);
-  if (recording(qkv)) record<AttentionBackward>(y, qkv, rotated, cosine, sine, shape);
+  if (recording(qkv)) record<AttentionBackward>(y, qkv, rotated, cosine, sine, shape, current_rules());
   return y;
 }
 

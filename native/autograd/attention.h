@@ -1,5 +1,6 @@
 #pragma once
 #include "../pch.h"
+#include "rules.h"
 
 namespace tokenlense {
 
@@ -19,17 +20,28 @@ struct AttentionShape {
 at::Tensor rotate(const at::Tensor& qkv, const at::Tensor& cosine, const at::Tensor& sine, const AttentionShape& shape, int64_t start,
                   bool inverse = false);
 
+/// Probabilities of pairs [2n, …] as DeepLIFT needs them, [n, …]: what a softmax's differences go by, and the sums of its rows.
+/// With L the logarithmic mean (p − p₀)/(ln p − ln p₀) of each pair, Δp_j = L_j·(Δs_j − Σ L_k·Δs_k / Σ L): exact, symmetric, and the
+/// derivative where both are equal. It is the rescale rule for exp after ln p = s − ln Σ exp(s).
+struct SoftmaxPairs {
+  at::Tensor weights;  // L
+  at::Tensor sums;     // Σ L over the last dimension, kept as 1
+};
+SoftmaxPairs softmax_pairs(const at::Tensor& probabilities);
+
 /// Packed cotangents of one causal attention, float32 on CPU. Holds what all outputs share: probabilities and transposes.
 class AttentionKernel {
  public:
-  /// rotated [batch, length, width]: queries and keys after rotary embedding.
-  AttentionKernel(at::Tensor rotated, AttentionShape shape);
+  /// rotated [batch, length, width]: queries and keys after rotary embedding; pairs for DeepLIFT's rules.
+  explicit AttentionKernel(at::Tensor rotated, AttentionShape shape, Rules rules = Rules::gradient);
 
   /// What one kernel holds.
   static int64_t bytes(int64_t batch, int64_t length, const AttentionShape& shape);
 
-  /// Attention's output [batch, length, heads · dim].
+  /// Attention's output [batch, length, heads · dim]; only of a kernel with the gradient's rules.
   at::Tensor forward() const;
+  /// [batch, heads, length, length], rows are queries; zero after the diagonal.
+  at::Tensor probabilities() const { return probabilities_.narrow(-1, 0, length_); }
 
   struct Rows {
     int64_t sequence, low, high, in_offset, out_offset;
@@ -38,13 +50,17 @@ class AttentionKernel {
   void backward(const float* g, float* out, const std::vector<Rows>& segments) const;
 
  private:
+  void build_keys_and_values();
   void build_probabilities();
+  void take_pairs();
   at::Tensor rotated_;
   AttentionShape shape_;
   int64_t batch_, length_, padded_;  // keys padded to whole vectors
   at::Tensor keys_t_, values_t_;     // [batch, kv_heads, dim, padded]
-  at::Tensor probabilities_;         // [batch, heads, length, padded], zero after the diagonal
-  at::Tensor probabilities_t_;       // [batch, heads, length (keys), length (queries)]
+  at::Tensor probabilities_;         // [batch, heads, length, padded], zero after the diagonal: what the softmax's backward goes by
+  at::Tensor probabilities_t_;       // [batch, heads, length (keys), length (queries)]: what the values' goes by
+  at::Tensor sums_;                  // [batch, heads, length], of probabilities_'s rows; undefined where they are one
+  float score_factor_ = 1;           // of what comes through the scores
 };
 
 }  // namespace tokenlense

@@ -25,13 +25,14 @@ TOKENLENSE_VECTORISED void softmax_row(float* row, int64_t position, int64_t pad
   std::fill(row + position + 1, row + padded, 0.f);
 }
 
-// dS = P∘(dP − Σ P∘dP)·scale, in place over dP.
-TOKENLENSE_VECTORISED void softmax_backward(float* d, int64_t ldd, const float* p, int64_t ldp, int64_t rows, int64_t columns,
-                                            float scale) {
+// dS = P∘(dP − Σ P∘dP / Σ P)·scale, in place over dP. Rows sum to one where no sums are given.
+TOKENLENSE_VECTORISED void softmax_backward(float* d, int64_t ldd, const float* p, int64_t ldp, const float* sums, int64_t rows,
+                                            int64_t columns, float scale) {
   for (int64_t i = 0; i < rows; ++i, d += ldd, p += ldp) {
     float dot = 0;
 #pragma omp simd reduction(+ : dot)
     for (int64_t j = 0; j < columns; ++j) dot += p[j] * d[j];
+    if (sums) dot /= sums[i];
 #pragma omp simd
     for (int64_t j = 0; j < columns; ++j) d[j] = p[j] * (d[j] - dot) * scale;
   }
@@ -39,8 +40,31 @@ TOKENLENSE_VECTORISED void softmax_backward(float* d, int64_t ldd, const float* 
 
 }  // namespace
 
-AttentionKernel::AttentionKernel(at::Tensor rotated, AttentionShape shape)
+SoftmaxPairs softmax_pairs(const at::Tensor& probabilities) {
+  const int64_t n = probabilities.size(0) / 2;
+  // In float64: the difference of two near probabilities keeps its digits. The floor stands for a probability that underflowed.
+  const at::Tensor p = probabilities.narrow(0, 0, n).to(at::kDouble), p0 = probabilities.narrow(0, n, n).to(at::kDouble);
+  const at::Tensor floor = at::full({}, 1e-38, p.options());
+  const at::Tensor sum = p + p0, x = (p - p0) / sum.clamp_min(1e-300);
+  const at::Tensor mean =
+      at::where(x.abs() < 1e-4, sum / 2 * (1 - x.square() / 3), (p - p0) / (p.maximum(floor) / p0.maximum(floor)).log());
+  const at::Tensor weights = mean.to(probabilities.scalar_type());
+  // A row of zeros (padding) has no sum to divide by.
+  return {weights, weights.sum(-1, true).clamp_min(1e-30)};
+}
+
+AttentionKernel::AttentionKernel(at::Tensor rotated, AttentionShape shape, Rules rules)
     : rotated_(std::move(rotated)), shape_(shape), batch_(rotated_.size(0)), length_(rotated_.size(1)), padded_((length_ + 15) / 16 * 16) {
+  build_keys_and_values();
+  build_probabilities();
+  if (rules == Rules::deeplift) take_pairs();
+  if (rules == Rules::attnlrp) {  // half of a product's relevance to each factor: values and probabilities, then queries and keys
+    probabilities_t_.mul_(0.5);
+    score_factor_ = 0.25;
+  }
+}
+
+void AttentionKernel::build_keys_and_values() {
   const auto options = rotated_.options();
   keys_t_ = at::zeros({batch_, shape_.kv_heads, shape_.dim, padded_}, options);
   values_t_ = at::zeros({batch_, shape_.kv_heads, shape_.dim, padded_}, options);
@@ -52,7 +76,17 @@ AttentionKernel::AttentionKernel(at::Tensor rotated, AttentionShape shape)
       transpose_tile(row + shape_.keys(), width, keys_t_[b][h].data_ptr<float>(), padded_, length_, shape_.dim);
       transpose_tile(row + shape_.values(), width, values_t_[b][h].data_ptr<float>(), padded_, length_, shape_.dim);
     }
-  build_probabilities();
+}
+
+// From 2n sequences to what stands for their n pairs: products go by the mean of the other factor.
+void AttentionKernel::take_pairs() {
+  const SoftmaxPairs softmax = softmax_pairs(probabilities_);
+  probabilities_ = softmax.weights.contiguous();
+  sums_ = softmax.sums.squeeze(-1).contiguous();
+  probabilities_t_ = mean_of(pairs_of(probabilities_t_.flatten(2))).view({batch_ / 2, shape_.heads, length_, length_});
+  rotated_ = mean_of(pairs_of(rotated_));
+  batch_ /= 2;
+  build_keys_and_values();
 }
 
 int64_t AttentionKernel::bytes(int64_t batch, int64_t length, const AttentionShape& shape) {
@@ -99,7 +133,8 @@ at::Tensor AttentionKernel::forward() const {
 
 void AttentionKernel::backward(const float* g, float* out, const std::vector<Rows>& segments) const {
   const int64_t width = shape_.width(), dim = shape_.dim, out_width = shape_.heads * dim, groups = shape_.kv_heads;
-  const float scale = shape_.scale();
+  const float scale = shape_.scale() * score_factor_;
+  const float* sums = sums_.defined() ? sums_.const_data_ptr<float>() : nullptr;
   const float *base = rotated_.const_data_ptr<float>(), *values_t = values_t_.const_data_ptr<float>();
   const float *p = probabilities_.const_data_ptr<float>(), *p_t = probabilities_t_.const_data_ptr<float>();
 
@@ -128,7 +163,8 @@ void AttentionKernel::backward(const float* g, float* out, const std::vector<Row
         const float* queries = saved + first * width + h * dim;
         const int64_t head = b * shape_.heads + h;
         gemm_tile(rows, columns, dim, go, out_width, v_t, padded_, d.data(), padded_, false);
-        softmax_backward(d.data(), padded_, p + (head * length_ + first) * padded_, padded_, rows, columns, scale);
+        softmax_backward(d.data(), padded_, p + (head * length_ + first) * padded_, padded_, sums ? sums + head * length_ + first : nullptr,
+                         rows, columns, scale);
         gemm_tile(rows, dim, last, d.data(), padded_, key_rows, width, rows_out + first * width + h * dim, width, false);
         transpose_tile(d.data(), padded_, d_t.data(), kBlock, rows, last);
         gemm_tile(last, dim, rows, d_t.data(), kBlock, queries, width, rows_out + shape_.keys() + group * dim, width, true);

@@ -12,7 +12,9 @@ class LinearBackward : public RaggedNode {
   std::string name() const override { return "TokenlenseLinearBackward"; }
 
   Cotangent ragged(Cotangent g, const Cotangent*) override { return {rows_times(g.rows, weight_), g.layout}; }
-  at::Tensor dense(const at::Tensor& g) override {
+
+ protected:
+  at::Tensor product(const at::Tensor& g) override {
     // Functorch's batched tensors have no memory of their own to give to rows_times.
     if (g.key_set().has(c10::DispatchKey::FuncTorchBatched)) return at::matmul(g, weight_);
     auto shape = g.sizes().vec();

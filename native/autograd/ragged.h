@@ -3,6 +3,7 @@
 #include <vector>
 
 #include "../pch.h"
+#include "rules.h"
 
 // Ragged vector-Jacobian products.
 //
@@ -54,9 +55,9 @@ class RaggedNode : public torch::autograd::Node {
   /// This default pads and calls `dense`: right on any device and dtype, and the twin of the fast kernels.
   virtual Cotangent ragged(Cotangent g, const Cotangent* residual);
 
-  /// The same on full shapes: cotangent [..., batch, length, width'] → [..., batch, length, width], in plain ATen, so that it also runs
-  /// under functorch's batching.
-  virtual at::Tensor dense(const at::Tensor& g) = 0;
+  /// The same on full shapes: cotangent [..., batch, length, width'] → [..., batch, length, width]. Where the node saved pairs (DeepLIFT)
+  /// the baselines' half of a cotangent is taken for zero, and so is their gradient.
+  at::Tensor dense(const at::Tensor& g) { return pairs_ ? with_zero_half(product(input_half(g))) : product(g); }
 
   /// True where ragged() accepts a residual of the cotangent's own layout.
   virtual bool joins_residual() const { return false; }
@@ -74,7 +75,11 @@ class RaggedNode : public torch::autograd::Node {
   torch::autograd::variable_list apply(torch::autograd::variable_list&& grads) override { return {dense(grads[0])}; }
 
  protected:
+  /// The node's product with a cotangent of as many sequences as it saved, in plain ATen, so that it also runs under functorch's batching.
+  virtual at::Tensor product(const at::Tensor& g) = 0;
+
   int64_t length_ = 0;  // set by the op: rows of one sequence
+  bool pairs_ = false;  // set by the op: what is saved stands for pairs of sequences
 };
 
 /// Puts `node` between y and x when gradients are recorded.

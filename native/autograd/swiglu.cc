@@ -20,8 +20,9 @@ TOKENLENSE_VECTORISED void backward_rows(float* out, int64_t pitch, const float*
 class SwigluBackward : public RaggedNode {
  public:
   // The two factors are all that backward needs, and are reused by every output: no exponential in the inner loop.
-  SwigluBackward(at::Tensor by_gate, at::Tensor by_up) : by_gate_(std::move(by_gate)), by_up_(std::move(by_up)) {
+  SwigluBackward(at::Tensor by_gate, at::Tensor by_up, bool pairs) : by_gate_(std::move(by_gate)), by_up_(std::move(by_up)) {
     length_ = by_up_.size(-2);
+    pairs_ = pairs;
   }
   std::string name() const override { return "TokenlenseSwigluBackward"; }
   int64_t saved_bytes() const override { return static_cast<int64_t>(by_gate_.nbytes() + by_up_.nbytes()); }
@@ -39,7 +40,8 @@ class SwigluBackward : public RaggedNode {
     return out;
   }
 
-  at::Tensor dense(const at::Tensor& g) override { return at::cat({g * by_gate_, g * by_up_}, -1); }
+ protected:
+  at::Tensor product(const at::Tensor& g) override { return at::cat({g * by_gate_, g * by_up_}, -1); }
 
  private:
   at::Tensor by_gate_, by_up_;  // [batch, length, hidden]
@@ -50,16 +52,30 @@ at::Tensor swiglu_forward(const at::Tensor& gate_up) {
   return at::silu(halves[0]).mul_(halves[1]);
 }
 
+at::Tensor silu_slope(const at::Tensor& z) {  // d silu(z)/dz = σ(z)·(1 + z·(1 − σ(z)))
+  const at::Tensor sigmoid = z.sigmoid();
+  return sigmoid * (1 + z * (1 - sigmoid));
+}
+
 at::Tensor swiglu_autograd(const at::Tensor& gate_up) {
   at::AutoDispatchBelowADInplaceOrView below;
   if (!recording(gate_up)) return swiglu_forward(gate_up);
-  auto halves = gate_up.detach().chunk(2, -1);
-  const at::Tensor sigmoid = halves[0].sigmoid();
-  const at::Tensor by_up = halves[0] * sigmoid;
-  // d silu(z)/dz = σ(z)·(1 + z·(1 − σ(z)))
-  const at::Tensor by_gate = (sigmoid + by_up * (1 - sigmoid)).mul_(halves[1]);
-  at::Tensor y = by_up * halves[1];
-  record<SwigluBackward>(y, gate_up, by_gate, by_up);
+  const auto halves = gate_up.detach().chunk(2, -1);
+  const at::Tensor &gate = halves[0], &up = halves[1];
+  const at::Tensor sigmoid = gate.sigmoid(), silu = gate * sigmoid;
+  at::Tensor y = silu * up, by_gate, by_up;
+  const Rules rules = current_rules();
+  if (rules == Rules::deeplift) {
+    by_gate = secant(pairs_of(gate), at::silu, silu_slope).mul_(mean_of(pairs_of(up)));
+    by_up = mean_of(pairs_of(silu));
+  } else if (rules == Rules::attnlrp) {
+    by_gate = (sigmoid * up).mul_(0.5);
+    by_up = silu * 0.5;
+  } else {
+    by_gate = (sigmoid + silu * (1 - sigmoid)).mul_(up);
+    by_up = silu;
+  }
+  record<SwigluBackward>(y, gate_up, by_gate, by_up, rules == Rules::deeplift);
   return y;
 }
 

@@ -25,7 +25,7 @@ class PathRun {
     const at::Tensor baseline = embed_baseline(model_, plan_.baseline, plan_.rows());
     ends_ = {through_stages(model_, clean, 0, plan_.layer, context_), through_stages(model_, baseline, 0, plan_.layer, context_)};
     const at::Tensor hidden = head_.rows_before_outputs(through(ends_.input));
-    result_.step_scores = head_.step_scores(hidden);
+    head_.score(hidden, result_);
     const at::Tensor values = head_.values(hidden, every_output(plan_));
     require_finite(values, plan_, "The attributed value");
 

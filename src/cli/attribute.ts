@@ -14,12 +14,12 @@ export interface AttributeFlags extends ModelFlags {
 /** `tokenlense attribute`: stores the attribution and prints it. */
 export async function attributeCommand(argument: string, flags: AttributeFlags): Promise<void> {
   // A misspelt name should not have to wait for the model.
-  const [{ findMethod }, { findStep }] = await Promise.all([
+  const [{ findMethod }, { resolveStep }] = await Promise.all([
     import("../methods/index.js"),
     import("../steps/index.js"),
   ]);
   findMethod(flags.method);
-  if (flags.step !== undefined) findStep(flags.step);
+  if (flags.step !== undefined) resolveStep(flags.step);
 
   const prompt = await promptText(argument);
   const { temperature, topK, topP, seed } = flags;

@@ -25,6 +25,11 @@ StagedForward::StagedForward(const Model& model, at::Tensor embeddings, int64_t 
   hidden_ = x;
 }
 
+void StagedForward::drop_graphs() {
+  stages_.clear();
+  kept_ = false;
+}
+
 Stage StagedForward::stage(int64_t i) const { return kept_ ? stages_[i] : record(i, inputs_[i]); }
 
 Stage StagedForward::record(int64_t i, const at::Tensor& input) const {

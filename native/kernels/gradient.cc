@@ -100,14 +100,16 @@ class GradientRun {
 
   int64_t high(int64_t output) const { return plan_.prompt_length + output; }  // rows that the output depends on
 
-  void ragged(const StagedForward& forward) {
+  void ragged(StagedForward& forward) {
     const int64_t width = embeddings_.size(2), rows = plan_.rows(), count = forward.count();
     const Stage first = forward.stage(0);
     const int64_t work_per_row = 3 * forward.stage_bytes() / rows / 2;
-    const int64_t fixed = (forward.kept() ? count * forward.stage_bytes() : count * rows * width * kFloat + forward.stage_bytes()) +
-                          shared_bytes(first) + head_bytes_ + static_cast<int64_t>(result_.scores.nbytes());
-    const int64_t largest = high(plan_.outputs() - 1);
-    const int64_t least = fixed + largest * (work_per_row + 2 * width * kFloat);
+    const int64_t largest = high(plan_.outputs() - 1), one_output = largest * (work_per_row + 2 * width * kFloat);
+    const int64_t other = shared_bytes(first) + head_bytes_ + static_cast<int64_t>(result_.scores.nbytes());
+    // Graphs were kept by a share of the budget; where that leaves too little for the rest, memory goes before time.
+    if (forward.kept() && count * forward.stage_bytes() + other + one_output > plan_.memory_budget) forward.drop_graphs();
+    const int64_t fixed = (forward.kept() ? count * forward.stage_bytes() : count * rows * width * kFloat + forward.stage_bytes()) + other;
+    const int64_t least = fixed + one_output;
     if (least > plan_.memory_budget)
       throw Error("MEMORY",
                   "Attributing " + std::to_string(plan_.ids.size()) + " tokens needs at least " + mebibytes(least) +

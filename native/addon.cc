@@ -13,8 +13,8 @@
 #include "arguments.h"
 #include "autograd/gemm.h"
 #include "error.h"
+#include "kernels/attribute.h"
 #include "kernels/generate.h"
-#include "kernels/gradient.h"
 #include "model.h"
 #include "task.h"
 #include "tensor.h"
@@ -24,7 +24,25 @@
 namespace tokenlense {
 namespace {
 
-const char* engine_name(Engine engine) { return engine == Engine::ragged ? "ragged" : engine == Engine::batched ? "batched" : "plain"; }
+const char* engine_name(Engine engine) {
+  return engine == Engine::ragged ? "ragged" : engine == Engine::batched ? "batched" : engine == Engine::plain ? "plain" : "forward";
+}
+
+Napi::Value attribution_value(Napi::Env env, const AttributionResult& result) {
+  Napi::Object object = Napi::Object::New(env), scores = Napi::Object::New(env), stats = Napi::Object::New(env);
+  for (const auto& [name, values] : result.step_scores) scores.Set(name, TensorHandle::wrap(env, values));
+  stats.Set("engine", engine_name(result.engine));
+  stats.Set("flops", result.flops);
+  stats.Set("seconds", result.seconds);
+  stats.Set("plannedBytes", static_cast<double>(result.planned_bytes));
+  stats.Set("block", static_cast<double>(result.block));
+  object.Set("scores", TensorHandle::wrap(env, result.scores.cpu()));
+  object.Set("stepScores", scores);
+  if (result.deltas.defined()) object.Set("deltas", TensorHandle::wrap(env, result.deltas.cpu()));
+  if (result.steps.defined()) object.Set("steps", TensorHandle::wrap(env, result.steps.cpu()));
+  object.Set("stats", stats);
+  return object;
+}
 
 Napi::Value info(const Napi::CallbackInfo& call) {
   Napi::Env env = call.Env();
@@ -93,21 +111,9 @@ Napi::Value load(const Napi::CallbackInfo& call) {
 Napi::Value attribute(const Napi::CallbackInfo& call) {
   return guarded(call.Env(), [&] {
     return start_task(call.Env(), Lane::compute, call[2],
-                      [model = ModelHandle::of(call[0]), plan = gradient_plan(call[1])](TaskContext& context) -> Finish {
-                        auto result = std::make_shared<GradientResult>(attribute_gradient(*model, plan, context));
-                        return [result](Napi::Env env) -> Napi::Value {
-                          Napi::Object object = Napi::Object::New(env), scores = Napi::Object::New(env), stats = Napi::Object::New(env);
-                          for (const auto& [name, values] : result->step_scores) scores.Set(name, TensorHandle::wrap(env, values));
-                          stats.Set("engine", engine_name(result->engine));
-                          stats.Set("flops", result->flops);
-                          stats.Set("seconds", result->seconds);
-                          stats.Set("plannedBytes", static_cast<double>(result->planned_bytes));
-                          stats.Set("block", static_cast<double>(result->block));
-                          object.Set("scores", TensorHandle::wrap(env, result->scores.cpu()));
-                          object.Set("stepScores", scores);
-                          object.Set("stats", stats);
-                          return object;
-                        };
+                      [model = ModelHandle::of(call[0]), plan = attribution_plan(call[1])](TaskContext& context) -> Finish {
+                        auto result = std::make_shared<AttributionResult>(attribute(*model, plan, context));
+                        return [result](Napi::Env env) -> Napi::Value { return attribution_value(env, *result); };
                       });
   });
 }

@@ -2,8 +2,8 @@
 #include <napi.h>
 
 #include "archive.h"
+#include "kernels/attribute.h"
 #include "kernels/generate.h"
-#include "kernels/gradient.h"
 
 // From JavaScript values to plans. src/native.ts has the same shapes as types; a value of another type is an Error, not a crash.
 
@@ -11,7 +11,7 @@ namespace tokenlense {
 
 std::string text_argument(const Napi::Value& value, const char* name);
 ArchiveSpec archive_spec(const Napi::Value& value);
-GradientPlan gradient_plan(const Napi::Value& value);
+AttributionPlan attribution_plan(const Napi::Value& value);
 GenerationPlan generation_plan(const Napi::Value& value);
 
 }  // namespace tokenlense

@@ -35,6 +35,12 @@ at::Tensor Model::call(const std::string& method, std::vector<c10::IValue> argum
 
 at::Tensor Model::logits(const at::Tensor& hidden) const { return call("logits", {has("final") ? call("final", {hidden}) : hidden}); }
 
+int64_t Model::vocabulary() const {
+  if (module.hasattr("vocabulary")) return integer("vocabulary");
+  const at::Tensor embedded = call("embed", {at::zeros({1, 1}, at::TensorOptions().dtype(at::kLong).device(device))});
+  return logits(embedded[0]).size(1);
+}
+
 at::Device parse_device(const std::string& name) {
   if (name == "auto") return at::hasCUDA() ? at::Device(at::kCUDA, 0) : at::Device(at::kCPU);
   try {

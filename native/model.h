@@ -18,6 +18,8 @@ struct Model {
   int64_t integer(const std::string& name) const { return module.attr(name).toInt(); }
 
   at::Tensor call(const std::string& method, std::vector<c10::IValue> arguments) const;
+  /// Tokens in the vocabulary.
+  int64_t vocabulary() const;
   /// logits of hidden rows [rows, width]: the final norm, where there is one, and the head.
   at::Tensor logits(const at::Tensor& hidden) const;
 };

@@ -10,9 +10,10 @@ import {
 } from "./generate.js";
 import { native } from "./install/binding.js";
 import { packageVersion } from "./install/paths.js";
-import { findMethod, type Method, type MethodName } from "./methods/index.js";
+import { findMethod, type Method, type MethodName, type MethodOptions } from "./methods/index.js";
 import type { Model } from "./models/model.js";
-import type { GradientPlan } from "./native.js";
+import type { AttributionPlan } from "./native.js";
+import { unknownName } from "./nearest.js";
 import { callback, maxNewTokens, parseOptions, promptOptions, targetOptions } from "./options.js";
 import { Attribution, type Token } from "./result.js";
 import { forcedIds, forcedSequence, joinIds, type Prompt, readPrompt, requireContext } from "./sequence.js";
@@ -25,7 +26,7 @@ export interface AttributionProgress {
   total: number;
 }
 
-export interface AttributeOptions extends PromptOptions {
+export interface AttributeOptions<Name extends MethodName = MethodName> extends PromptOptions {
   /**
    * The whole text to attribute, which begins with the prompt. With `chat`, it may begin with the prompt as given, and
    * what follows is the reply. Without a target, the model continues the prompt.
@@ -38,7 +39,9 @@ export interface AttributeOptions extends PromptOptions {
   /** How the model continues the prompt. Default: greedily. */
   generation?: SamplingOptions | undefined;
   /** Default "saliency". */
-  method?: MethodName | undefined;
+  method?: Name | undefined;
+  /** The method's own options; `tokenlense methods` and the `methods` registry list them with their defaults. */
+  options?: MethodOptions<Name> | undefined;
   /** The attributed step function. Default: the method's own, mostly "probability". */
   step?: StepName | undefined;
   /** Step functions to evaluate at every output beside. Default ["probability"]. */
@@ -56,6 +59,7 @@ const schema = z.strictObject({
   maxNewTokens,
   generation: samplingSchema.prefault({}),
   method: z.string().default("saliency"),
+  options: z.record(z.string(), z.unknown()).default({}),
   step: z.string().optional(),
   stepScores: z.array(z.string()).default(["probability"]),
   aggregate: z.string().optional(),
@@ -71,14 +75,17 @@ const schema = z.strictObject({
  * _PROMPT, _TARGET, _CONTEXT for the text; _CAPABILITY where the model lacks what the method needs; _MEMORY where the
  * budget is too small; _NON_FINITE; _CANCELLED when `signal` fires.
  */
-export async function attribute(options: AttributeOptions): Promise<Attribution> {
+export async function attribute<Name extends MethodName = MethodName>(
+  options: AttributeOptions<Name>,
+): Promise<Attribution> {
   const checked = parseOptions(schema, options);
   const { model, signal, onProgress } = checked;
   const method = findMethod(checked.method);
   const step = findStep(checked.step ?? method.step);
+  requireStep(method, step.name as StepName);
   const stepScores = [...new Set(checked.stepScores)].map(findStep);
   const { aggregate } = checked;
-  const shape = method.plan(parseOptions(method.options, aggregate === undefined ? {} : { aggregate }));
+  const own = parseMethodOptions(method, aggregate === undefined ? checked.options : { ...checked.options, aggregate });
   requireCapability(model, method);
   throwIfCancelled(signal);
 
@@ -88,7 +95,8 @@ export async function attribute(options: AttributeOptions): Promise<Attribution>
   const timings: Record<string, number> = {};
   const { ids, target, generation } = await sequence(checked, prompt, timings, tell("generate"));
 
-  const plan: GradientPlan = {
+  const shape = method.plan(own, { model, ids, promptLength: prompt.ids.length });
+  const plan = {
     ids,
     promptLength: prompt.ids.length,
     step: { name: step.name, source: step.source },
@@ -96,7 +104,7 @@ export async function attribute(options: AttributeOptions): Promise<Attribution>
     ...shape,
     memoryBudget: checked.memoryBudget ?? Math.max(1, Math.floor(process.availableMemory() / 2)),
     engine: "auto",
-  };
+  } as AttributionPlan;
   const outcome = await timed(timings, "attribute", () =>
     run(native().attribute(model.native, plan, tell("attribute")), signal),
   );
@@ -108,6 +116,9 @@ export async function attribute(options: AttributeOptions): Promise<Attribution>
       promptLength: prompt.ids.length,
       scores: outcome.scores.data() as Float32Array,
       shape: outcome.scores.shape,
+      dimensions: method.dimensions?.(own) ?? [],
+      convergenceDeltas: outcome.deltas?.data() as Float32Array | undefined,
+      pathSteps: outcome.steps?.data() as Int32Array | undefined,
       stepScores: Object.fromEntries(
         Object.entries(outcome.stepScores).map(([name, values]) => [name, finite(name, values.data() as Float32Array)]),
       ),
@@ -161,6 +172,22 @@ async function sequence(
       },
     );
   return { ids: joinIds(prompt.ids, generation.ids), target: prompt.input + generation.text, generation };
+}
+
+/** Options by name, with the nearest ones where a name is wrong. */
+function parseMethodOptions(method: Method, options: Record<string, unknown>): unknown {
+  const known = Object.keys((method.options as z.ZodObject).shape);
+  for (const name of Object.keys(options))
+    if (!known.includes(name)) throw unknownName(`option of ${method.name}`, name, known);
+  return parseOptions(method.options, options);
+}
+
+function requireStep(method: Method, step: StepName): void {
+  if (!method.steps || method.steps.includes(step)) return;
+  throw new TokenlenseError(
+    "ERR_TOKENLENSE_INPUT",
+    `The method "${method.name}" is defined for ${method.steps.join(", ")}, not for the step function "${step}".`,
+  );
 }
 
 function requireCapability(model: Model, method: Method): void {

@@ -79,7 +79,8 @@ export interface StepFunctionSpec {
   source: string;
 }
 
-export interface GradientPlan {
+/** What every attribution is told. */
+export interface PlanBase {
   /** Prompt and target together. */
   ids: Int32Array;
   /** Outputs are the positions promptLength … ids.length − 1. */
@@ -88,18 +89,92 @@ export interface GradientPlan {
   step: StepFunctionSpec;
   /** Evaluated at every output, no gradient. */
   stepScores: StepFunctionSpec[];
-  /** Multiply each gradient by its input embedding. */
-  multiplyByInput: boolean;
-  /** How the embedding dimension goes: L2 norm, signed sum, or kept. */
-  reduce: "l2" | "sum" | "none";
   /** Bytes of working memory, weights not counted; at least 1. */
   memoryBudget: number;
   /** "ragged" is the fast path; "plain" a loop of vector-Jacobian products by libtorch's autograd, for tests. */
   engine: "auto" | "ragged" | "batched" | "plain";
 }
 
+/** What stands for no information at each position: zeros, the vocabulary's mean embedding, or these tokens, one per position. */
+export type BaselinePlan = { kind: "zero" } | { kind: "mean" } | { kind: "ids"; ids: Int32Array };
+
+/** How the embedding dimension goes: L2 norm, signed sum, or kept. */
+export type Reduction = "l2" | "sum" | "none";
+
+export interface GradientPlan extends PlanBase {
+  kind: "gradient";
+  /** By which the backward pass goes (native/autograd/rules.h). */
+  rules: "gradient" | "deeplift" | "attnlrp";
+  /** With respect to the input of this layer; 0: the embeddings. */
+  layer: number;
+  /** With rules "deeplift". */
+  baseline?: BaselinePlan;
+  /** Multiply each gradient by its input, or by its difference from the baseline. */
+  multiplyByInput: boolean;
+  reduce: Reduction;
+}
+
+interface PathBase extends PlanBase {
+  kind: "path";
+  layer: number;
+  baseline: BaselinePlan;
+  multiplyByInput: boolean;
+  reduce: Reduction;
+}
+
+export type QuadratureRule =
+  | "gausslegendre"
+  | "riemann_left"
+  | "riemann_right"
+  | "riemann_middle"
+  | "riemann_trapezoid";
+
+export type PathPlan = PathBase &
+  (
+    | { path: "straight"; steps: number; rule: QuadratureRule; tolerance?: number }
+    | { path: "sequential"; steps: number; rule: QuadratureRule }
+    | {
+        path: "discretized";
+        steps: number;
+        strategy: "greedy" | "maxcount";
+        neighbours: number;
+        specialTokens: Int32Array;
+      }
+    | { path: "random"; coefficients: Float64Array; noise: number; seed: number }
+  );
+
+export type PerturbationPlan = PlanBase & { kind: "perturbation" } & (
+    | { perturbation: "none" }
+    | { perturbation: "occlusion"; baseline: BaselinePlan; absolute: boolean; window: number }
+    | { perturbation: "lime"; baseline: BaselinePlan; masks: Uint8Array; ridge: number; sum: boolean }
+    | {
+        perturbation: "reagent";
+        seed: number;
+        probes: number;
+        mostSteps: number;
+        stopTopK: number;
+        keepTopN: number;
+        replaceRatio: number;
+        /** Tokens to replace by; empty: any. */
+        candidates: Int32Array;
+      }
+  );
+
+export interface InternalsPlan extends PlanBase {
+  kind: "internals";
+  internals: "attention" | "rollout" | "attention_gradient" | "value_zeroing";
+  /** Empty: all. */
+  layers: Int32Array;
+  heads: Int32Array;
+  /** Over layers and heads; else they are kept. */
+  mean: boolean;
+}
+
+export type AttributionPlan = GradientPlan | PathPlan | PerturbationPlan | InternalsPlan;
+
 export interface AttributionStats {
-  engine: "ragged" | "batched" | "plain";
+  /** "forward": no gradient was needed. */
+  engine: "ragged" | "batched" | "plain" | "forward";
   /** Floating-point operations of all matrix products, multiply and add counted apart. */
   flops: number;
   /** Seconds of native work. */
@@ -111,9 +186,13 @@ export interface AttributionStats {
 }
 
 export interface NativeAttribution {
-  /** [sequence, outputs], or [sequence, outputs, width] with reduce "none"; sequence = ids.length. Zero where a position does not come before the output. */
+  /** [sequence, outputs], or more dimensions where the plan keeps them; sequence = ids.length. Zero where a position does not come before the output. */
   scores: NativeTensor;
   stepScores: Record<string, NativeTensor>;
+  /** [outputs]: by how much the scores' sum misses what the method says that it is. */
+  deltas?: NativeTensor;
+  /** [outputs] int32: nodes of a path. */
+  steps?: NativeTensor;
   stats: AttributionStats;
 }
 
@@ -157,7 +236,7 @@ export interface Native {
   measureGemm(onProgress?: NativeProgress): NativeTask<GemmReport[]>;
   buildArchive(spec: BuildSpec, onProgress?: NativeProgress): NativeTask<void>;
   loadModel(path: string, device: string, onProgress?: NativeProgress): NativeTask<NativeModel>;
-  attribute(model: NativeModel, plan: GradientPlan, onProgress?: NativeProgress): NativeTask<NativeAttribution>;
+  attribute(model: NativeModel, plan: AttributionPlan, onProgress?: NativeProgress): NativeTask<NativeAttribution>;
   /** Resolves to the new tokens only. */
   generate(model: NativeModel, plan: GenerationPlan, onProgress?: NativeProgress): NativeTask<Int32Array>;
 }

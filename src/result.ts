@@ -30,6 +30,16 @@ export class Attribution implements Disposable {
   readonly promptLength: number;
   /** [sequence, outputs], or [sequence, outputs, width] where the embedding dimension was kept. */
   readonly shape: readonly number[];
+  /** Names of the scores' dimensions after [sequence, outputs]: "embedding", "layer", "head". */
+  readonly dimensions: readonly string[];
+  /**
+   * For each output, by how much its scores' sum (before they were aggregated) misses what the method says that it is:
+   * of integrated gradients and DeepLIFT the step function's change from the baseline, of AttnLRP its value. Undefined
+   * where a method says nothing of the sum.
+   */
+  readonly convergenceDeltas: Float32Array | undefined;
+  /** For each output, at how many points of a path the model was differentiated; undefined for other methods. */
+  readonly pathSteps: Int32Array | undefined;
   /** Other step functions at each output, [outputs] each. */
   readonly stepScores: Readonly<Record<string, Float32Array>>;
   readonly method: string;
@@ -61,6 +71,9 @@ export class Attribution implements Disposable {
     this.tokens = data.tokens;
     this.promptLength = data.promptLength;
     this.shape = data.shape;
+    this.dimensions = data.dimensions;
+    this.convergenceDeltas = data.convergenceDeltas;
+    this.pathSteps = data.pathSteps;
     this.stepScores = data.stepScores;
     this.method = data.method;
     this.step = data.step;

@@ -107,7 +107,8 @@ function chatText(model: Model, prompt: string, system: string | undefined): str
   return model.tokenizer.applyChat(messages, { addGenerationPrompt: true });
 }
 
-function requireIds(model: Model, name: string, ids: Int32Array): void {
+/** @throws ERR_TOKENLENSE_INPUT for an id outside the vocabulary. */
+export function requireIds(model: Model, name: string, ids: Int32Array): void {
   const { vocabulary } = model.contract;
   const at = ids.findIndex((id) => id < 0 || id >= vocabulary);
   if (at >= 0) throw input(`${name}: ${ids[at]} at index ${at} is no token id; the vocabulary has ${vocabulary}.`);

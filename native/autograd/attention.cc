@@ -74,7 +74,7 @@ at::Tensor probabilities(const Split& parts, const AttentionShape& shape, int64_
   return at::softmax(scores.masked_fill(later, -std::numeric_limits<double>::infinity()), -1);
 }
 
-class AttentionBackward : public RaggedNode {
+class AttentionBackward : public AttentionNode {
  public:
   AttentionBackward(at::Tensor rotated, at::Tensor cosine, at::Tensor sine, AttentionShape shape, Rules rules)
       : rotated_(std::move(rotated)), cosine_(std::move(cosine)), sine_(std::move(sine)), shape_(shape), rules_(rules) {
@@ -84,11 +84,11 @@ class AttentionBackward : public RaggedNode {
   std::string name() const override { return "TokenlenseAttentionBackward"; }
   int64_t saved_bytes() const override { return static_cast<int64_t>(rotated_.nbytes()); }
 
-  // Keys and values before the first cotangent row matter too.
+  // Keys and values before the first cotangent row matter too, as far back as they are wanted.
   std::shared_ptr<const Layout> input_layout(std::shared_ptr<const Layout> layout) const override {
     auto segments = layout->segments;
-    if (std::all_of(segments.begin(), segments.end(), [](const Segment& s) { return s.low == 0; })) return layout;
-    for (auto& segment : segments) segment.low = 0;
+    if (std::all_of(segments.begin(), segments.end(), [](const Segment& s) { return s.low <= s.floor; })) return layout;
+    for (auto& segment : segments) segment.low = std::min(segment.low, segment.floor);
     return std::make_shared<Layout>(std::move(segments));
   }
 
@@ -100,7 +100,8 @@ class AttentionBackward : public RaggedNode {
     std::vector<AttentionKernel::Rows> rows;
     for (size_t s = 0; s < g.layout->segments.size(); ++s) {
       const auto& segment = g.layout->segments[s];
-      rows.push_back({segment.sequence, segment.low, segment.high, segment.offset, out.layout->segments[s].offset});
+      const auto& input = out.layout->segments[s];
+      rows.push_back({segment.sequence, input.low, segment.low, segment.high, segment.offset, input.offset});
     }
     float* to = out.rows.data_ptr<float>();
     kernel_->backward(g.rows.const_data_ptr<float>(), to, rows);
@@ -113,6 +114,20 @@ class AttentionBackward : public RaggedNode {
                     shape_.heads + shape_.kv_heads, half);
     });
     return out;
+  }
+
+  at::Tensor attention_times_gradient(const Cotangent& g) const override {
+    const Split parts = split(rotated_, shape_);
+    const at::Tensor p = probabilities(parts, shape_, 0), v = repeat(parts.v, shape_);
+    at::Tensor sums = at::zeros({static_cast<int64_t>(g.layout->segments.size()), shape_.heads, length_}, p.options());
+    for (size_t s = 0; s < g.layout->segments.size(); ++s) {
+      const auto& segment = g.layout->segments[s];
+      const at::Tensor rows = g.rows.narrow(0, segment.offset, segment.rows());
+      const at::Tensor go = rows.view({segment.rows(), shape_.heads, shape_.dim}).transpose(0, 1);  // [heads, rows, dim]
+      const at::Tensor dp = at::matmul(go, v[segment.sequence].transpose(-1, -2));
+      sums[static_cast<int64_t>(s)].copy_((p[segment.sequence].narrow(1, segment.low, segment.rows()) * dp).sum(1));
+    }
+    return sums;
   }
 
   int64_t shared_bytes() const override { return AttentionKernel::bytes(rotated_.size(0), length_, shape_); }
@@ -200,10 +215,37 @@ at::Tensor attention_cached(const at::Tensor& qkv, const Table& cosine, const Ta
   return merge(at::matmul(probabilities(parts, shape, start), repeat(values.narrow(2, 0, start + length), shape)));
 }
 
+// Probabilities [batch, heads, length, length], rows are queries.
+at::Tensor attention_weights(const at::Tensor& qkv, const Table& cosine, const Table& sine, int64_t heads, int64_t kv_heads) {
+  const auto shape = AttentionShape::of(qkv, heads, kv_heads);
+  const at::Tensor rotated = rotate_by(qkv, cosine, sine, shape, 0);
+  if (is_cpu_float(rotated)) return AttentionKernel(rotated, shape).probabilities();
+  return probabilities(split(rotated, shape), shape, 0);
+}
+
+// Attention [n, length − first, heads · dim] of one sequence [1, length, …], rows `first` and later: in the i-th of n, the values of
+// positions[i] are zero in those heads that `zeroed` [heads] marks with 1.
+at::Tensor attention_zeroed(const at::Tensor& qkv, const Table& cosine, const Table& sine, int64_t heads, int64_t kv_heads,
+                            const at::Tensor& positions, const at::Tensor& zeroed, int64_t first) {
+  const auto shape = AttentionShape::of(qkv, heads, kv_heads);
+  const Split parts = split(rotate_by(qkv, cosine, sine, shape, 0), shape);
+  const int64_t rows = qkv.size(1) - first;
+  const at::Tensor p = probabilities(parts, shape, 0)[0].narrow(1, first, rows),
+                   v = repeat(parts.v, shape)[0];                                                         // [heads, rows | length, …]
+  const at::Tensor whole = at::matmul(p, v).transpose(0, 1);                                              // [rows, heads, dim]
+  const at::Tensor weight = (p.index_select(2, positions) * zeroed.view({-1, 1, 1})).permute({2, 1, 0});  // [n, rows, heads]
+  const at::Tensor values = v.index_select(1, positions).transpose(0, 1).unsqueeze(1);                    // [n, 1, heads, dim]
+  return (whole - weight.unsqueeze(-1) * values).flatten(2);
+}
+
 }  // namespace
 
 TORCH_LIBRARY_FRAGMENT(tokenlense, m) {
   m.def("attention(Tensor qkv, Tensor? cosine, Tensor? sine, int heads, int kv_heads) -> Tensor");
+  m.def("attention_weights(Tensor qkv, Tensor? cosine, Tensor? sine, int heads, int kv_heads) -> Tensor");
+  m.def(
+      "attention_zeroed(Tensor qkv, Tensor? cosine, Tensor? sine, int heads, int kv_heads, Tensor positions, Tensor zeroed, int first) -> "
+      "Tensor");
   m.def(
       "attention_cached(Tensor qkv, Tensor? cosine, Tensor? sine, int heads, int kv_heads, Tensor(a!) keys, Tensor(b!) values, int start) "
       "-> "
@@ -212,6 +254,8 @@ TORCH_LIBRARY_FRAGMENT(tokenlense, m) {
 TORCH_LIBRARY_IMPL(tokenlense, CompositeExplicitAutograd, m) {
   m.impl("attention", attention_forward);
   m.impl("attention_cached", attention_cached);
+  m.impl("attention_weights", attention_weights);
+  m.impl("attention_zeroed", attention_zeroed);
 }
 TORCH_LIBRARY_IMPL(tokenlense, Autograd, m) { m.impl("attention", attention_autograd); }
 

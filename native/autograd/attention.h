@@ -1,6 +1,5 @@
 #pragma once
-#include "../pch.h"
-#include "rules.h"
+#include "ragged.h"
 
 namespace tokenlense {
 
@@ -29,6 +28,13 @@ struct SoftmaxPairs {
 };
 SoftmaxPairs softmax_pairs(const at::Tensor& probabilities);
 
+/// What the nodes of attention show beside their gradient.
+class AttentionNode : public RaggedNode {
+ public:
+  /// A ∘ ∂f/∂A summed over query rows, for packed cotangents of the output: [segments, heads, length].
+  virtual at::Tensor attention_times_gradient(const Cotangent& g) const = 0;
+};
+
 /// Packed cotangents of one causal attention, float32 on CPU. Holds what all outputs share: probabilities and transposes.
 class AttentionKernel {
  public:
@@ -44,9 +50,9 @@ class AttentionKernel {
   at::Tensor probabilities() const { return probabilities_.narrow(-1, 0, length_); }
 
   struct Rows {
-    int64_t sequence, low, high, in_offset, out_offset;
+    int64_t sequence, floor, low, high, in_offset, out_offset;
   };
-  /// g: packed cotangents of the output, rows [low, high) at in_offset; out: of the rotated qkv, rows [0, high) at out_offset.
+  /// g: packed cotangents of the output, rows [low, high) at in_offset; out: of the rotated qkv, rows [floor, high) at out_offset.
   void backward(const float* g, float* out, const std::vector<Rows>& segments) const;
 
  private:

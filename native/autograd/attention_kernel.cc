@@ -147,10 +147,12 @@ void AttentionKernel::backward(const float* g, float* out, const std::vector<Row
     const float* saved = base + b * length_ * width;
     const float* key_rows = saved + shape_.keys() + group * dim;
     const float* v_t = values_t + (b * groups + group) * dim * padded_;
-    float* rows_out = out + segment.out_offset * width;
+    const int64_t floor = segment.floor;
+    float *rows_out = out + segment.out_offset * width, *keys_out = rows_out + shape_.keys() + group * dim,
+          *values_out = rows_out + shape_.values() + group * dim;
     const int64_t first_head = group * shape_.group(), query_columns = shape_.group() * dim;
-    for (int64_t r = 0; r < segment.high; ++r) {
-      float* row = rows_out + r * width;
+    for (int64_t r = floor; r < segment.high; ++r) {
+      float* row = rows_out + (r - floor) * width;
       if (r < segment.low) std::memset(row + first_head * dim, 0, query_columns * sizeof(float));
       std::memset(row + shape_.keys() + group * dim, 0, dim * sizeof(float));
       std::memset(row + shape_.values() + group * dim, 0, dim * sizeof(float));
@@ -165,11 +167,11 @@ void AttentionKernel::backward(const float* g, float* out, const std::vector<Row
         gemm_tile(rows, columns, dim, go, out_width, v_t, padded_, d.data(), padded_, false);
         softmax_backward(d.data(), padded_, p + (head * length_ + first) * padded_, padded_, sums ? sums + head * length_ + first : nullptr,
                          rows, columns, scale);
-        gemm_tile(rows, dim, last, d.data(), padded_, key_rows, width, rows_out + first * width + h * dim, width, false);
-        transpose_tile(d.data(), padded_, d_t.data(), kBlock, rows, last);
-        gemm_tile(last, dim, rows, d_t.data(), kBlock, queries, width, rows_out + shape_.keys() + group * dim, width, true);
-        gemm_tile(last, dim, rows, p_t + head * length_ * length_ + first, length_, go, out_width, rows_out + shape_.values() + group * dim,
-                  width, true);
+        gemm_tile(rows, dim, last, d.data(), padded_, key_rows, width, rows_out + (first - floor) * width + h * dim, width, false);
+        transpose_tile(d.data() + floor, padded_, d_t.data(), kBlock, rows, last - floor);
+        gemm_tile(last - floor, dim, rows, d_t.data(), kBlock, queries, width, keys_out, width, true);
+        gemm_tile(last - floor, dim, rows, p_t + (head * length_ + floor) * length_ + first, length_, go, out_width, values_out, width,
+                  true);
       }
     }
   });

@@ -118,7 +118,7 @@ bool can_run_ragged(const Stage& stage) {
   });
 }
 
-Cotangent walk(const Stage& stage, Cotangent top) {
+Cotangent walk(const Stage& stage, Cotangent top, const WalkTap& tap) {
   // Later nodes have higher sequence numbers, so the map's order is a topological one; the leaf's is the highest and is kept apart.
   struct Pending {
     Node* node;
@@ -145,6 +145,7 @@ Cotangent walk(const Stage& stage, Cotangent top) {
     Pending entry = std::move(pending.begin()->second);
     pending.erase(pending.begin());
     if (auto* node = dynamic_cast<RaggedNode*>(entry.node)) {
+      if (tap) tap(*node, entry.cotangent);
       const auto& edge = node->next_edges()[0];
       Cotangent& sum = slot(edge);
       if (sum.defined() && node->joins_residual() && *sum.layout == *entry.cotangent.layout)

@@ -16,12 +16,14 @@
 
 namespace tokenlense {
 
-/// Rows [low, high) of one sequence, as one output's cotangent; `offset` is its first row in the packed matrix.
+/// Rows [low, high) of one sequence, as one output's cotangent; `offset` is its first row in the packed matrix. Rows before `floor` are
+/// not wanted, however far back a node could reach.
 struct Segment {
   int64_t sequence;
   int64_t output;
   int64_t low;
   int64_t high;
+  int64_t floor = 0;
   int64_t offset = 0;
   int64_t rows() const { return high - low; }
 };
@@ -100,8 +102,11 @@ struct Stage {
 /// True where every node between output and input can run packed.
 bool can_run_ragged(const Stage& stage);
 
+/// Sees each of our nodes with the cotangent of its output, before it runs.
+using WalkTap = std::function<void(RaggedNode& node, const Cotangent& g)>;
+
 /// Cotangents of stage.output → cotangents of stage.input. Only where can_run_ragged.
-Cotangent walk(const Stage& stage, Cotangent top);
+Cotangent walk(const Stage& stage, Cotangent top, const WalkTap& tap = nullptr);
 
 /// Bytes of activations that the stage's graph keeps alive: exact where it can run packed, a guess by its nodes' outputs elsewhere.
 int64_t saved_bytes(const Stage& stage);

@@ -31,6 +31,15 @@ def layer_cached(self, i: int, x: Tensor, keys: Tensor, values: Tensor, start: i
     a = ops.tokenlense.attention_cached(self.project(i, x), None, None, self.heads, self.kv_heads, keys, values, start)
     return self.mlp(i, x + ops.tokenlense.linear(a, self.attention_out[i], self.attention_out_bias[i]))
 
+def attention(self, i: int, x: Tensor) -> Tensor:  # probabilities [batch, heads, length, length]
+    return ops.tokenlense.attention_weights(self.project(i, self.placed(i, x, 0)), None, None, self.heads, self.kv_heads)
+
+# The layer's rows from `first` on, once for each of `positions`: there its values are zero in the heads marked with 1.
+def layer_zeroed(self, i: int, x: Tensor, positions: Tensor, zeroed: Tensor, first: int) -> Tensor:
+    x = self.placed(i, x, 0)
+    a = ops.tokenlense.attention_zeroed(self.project(i, x), None, None, self.heads, self.kv_heads, positions, zeroed, first)
+    return self.mlp(i, x[:, first:] + ops.tokenlense.linear(a, self.attention_out[i], self.attention_out_bias[i]))
+
 def final(self, x: Tensor) -> Tensor:  # row by row
     return ops.tokenlense.layer_norm(x, self.final_norm, self.final_norm_bias, self.norm_eps)
 

@@ -21,6 +21,14 @@ def layer_cached(self, i: int, x: Tensor, keys: Tensor, values: Tensor, start: i
     a = ops.tokenlense.attention_cached(self.project(i, x), self.rotary_cos, self.rotary_sin, self.heads, self.kv_heads, keys, values, start)
     return self.mlp(i, x + ops.tokenlense.linear(a, self.attention_out[i], None))
 
+def attention(self, i: int, x: Tensor) -> Tensor:  # probabilities [batch, heads, length, length]
+    return ops.tokenlense.attention_weights(self.project(i, x), self.rotary_cos, self.rotary_sin, self.heads, self.kv_heads)
+
+# The layer's rows from `first` on, once for each of `positions`: there its values are zero in the heads marked with 1.
+def layer_zeroed(self, i: int, x: Tensor, positions: Tensor, zeroed: Tensor, first: int) -> Tensor:
+    a = ops.tokenlense.attention_zeroed(self.project(i, x), self.rotary_cos, self.rotary_sin, self.heads, self.kv_heads, positions, zeroed, first)
+    return self.mlp(i, x[:, first:] + ops.tokenlense.linear(a, self.attention_out[i], None))
+
 def final(self, x: Tensor) -> Tensor:  # row by row
     return ops.tokenlense.rms_norm(x, self.final_norm, self.norm_eps)
 

@@ -1,11 +1,53 @@
 #include "forward.h"
 
 namespace tokenlense {
+namespace {
 
-StagedForward::StagedForward(const Model& model, at::Tensor embeddings, int64_t graph_budget, TaskContext& context)
-    : model_(model), layered_(model.layered()) {
-  const int64_t stages = layered_ ? model.integer("layers") : 1;
-  at::Tensor x = embeddings;
+at::Tensor embed_rows(const Model& model, at::ArrayRef<int64_t> ids) {
+  return model.call("embed", {at::tensor(ids, at::kLong).unsqueeze(0).to(model.device)});
+}
+
+at::Tensor mean_embedding(const Model& model) {
+  const int64_t vocabulary = model.vocabulary(), chunk = 4096;
+  at::Tensor sum;
+  for (int64_t from = 0; from < vocabulary; from += chunk) {
+    const at::Tensor ids = at::arange(from, std::min(from + chunk, vocabulary), at::kLong).unsqueeze(0).to(model.device);
+    const at::Tensor part = model.call("embed", {ids}).to(at::kDouble).sum(1);
+    sum = sum.defined() ? sum.add_(part) : part;
+  }
+  return sum.div_(vocabulary).to(at::kFloat);
+}
+
+}  // namespace
+
+at::Tensor embed(const Model& model, const std::vector<int64_t>& ids) { return embed_rows(model, ids); }
+
+at::Tensor embed_baseline(const Model& model, const Baseline& baseline, int64_t length) {
+  if (baseline.kind == Baseline::Kind::ids) return embed_rows(model, at::ArrayRef<int64_t>(baseline.ids.data(), length));
+  const at::Tensor row =
+      baseline.kind == Baseline::Kind::mean ? mean_embedding(model).unsqueeze(1) : at::zeros_like(embed_rows(model, {0}));
+  return row.expand({1, length, row.size(2)}).contiguous();
+}
+
+int64_t stage_count(const Model& model) { return model.layered() ? model.integer("layers") : 1; }
+
+at::Tensor through_stage(const Model& model, int64_t stage, const at::Tensor& x) {
+  if (model.layered()) return model.call("layer", {stage, x});
+  return model.call("hidden", {x, at::ones({x.size(0), x.size(1)}, x.options().dtype(at::kLong))});
+}
+
+at::Tensor through_stages(const Model& model, at::Tensor x, int64_t from, int64_t to, TaskContext& context) {
+  for (int64_t i = from; i < to; ++i) {
+    context.check();
+    x = through_stage(model, i, x);
+  }
+  return x;
+}
+
+StagedForward::StagedForward(const Model& model, at::Tensor inputs, int64_t first, int64_t graph_budget, Rules rules, TaskContext& context)
+    : model_(model), first_(first), rules_(rules) {
+  const int64_t stages = stage_count(model) - first;
+  at::Tensor x = std::move(inputs);
   for (int64_t i = 0; i < stages; ++i) {
     context.check();
     inputs_.push_back(x);
@@ -15,11 +57,11 @@ StagedForward::StagedForward(const Model& model, at::Tensor embeddings, int64_t 
       if (i == 0) {
         ragged_ = can_run_ragged(stage);
         stage_bytes_ = saved_bytes(stage);
-        kept_ = !layered_ || stages * stage_bytes_ <= graph_budget;
+        kept_ = !model.layered() || stages * stage_bytes_ <= graph_budget;
       }
       if (kept_) stages_.push_back(std::move(stage));
     } else {
-      x = model_.call("layer", {i, x});
+      x = through_stage(model, first + i, x);
     }
   }
   hidden_ = x;
@@ -32,12 +74,15 @@ void StagedForward::drop_graphs() {
 
 Stage StagedForward::stage(int64_t i) const { return kept_ ? stages_[i] : record(i, inputs_[i]); }
 
+int64_t StagedForward::bytes() const {
+  return kept_ ? count() * stage_bytes_ : count() * static_cast<int64_t>(inputs().nbytes()) + stage_bytes_;
+}
+
 Stage StagedForward::record(int64_t i, const at::Tensor& input) const {
   at::AutoGradMode recording(true);
+  RulesGuard rules(rules_);
   at::Tensor leaf = input.detach().requires_grad_();
-  if (layered_) return {leaf, model_.call("layer", {i, leaf})};
-  const at::Tensor mask = at::ones({leaf.size(0), leaf.size(1)}, leaf.options().dtype(at::kLong));
-  return {leaf, model_.call("hidden", {leaf, mask})};
+  return {leaf, through_stage(model_, first_ + i, leaf)};
 }
 
 }  // namespace tokenlense

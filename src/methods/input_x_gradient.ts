@@ -1,7 +1,6 @@
 import { z } from "zod";
 import { defineMethod, gradientNeeds } from "./method.js";
-
-const reductions = { vnorm: "l2", sum: "sum", none: "none" } as const;
+import { aggregate, embeddingDimension, reductions } from "./options.js";
 
 export const inputXGradient = defineMethod({
   name: "input_x_gradient",
@@ -11,10 +10,16 @@ export const inputXGradient = defineMethod({
       "Shrikumar et al. 2017, Not Just a Black Box: Learning Important Features Through Propagating Activation Differences",
     url: "https://arxiv.org/abs/1605.01713",
   },
-  options: z.strictObject({
-    aggregate: z.enum(["vnorm", "sum", "none"]).default("vnorm"),
-  }),
+  cost: "gradient",
+  options: z.strictObject({ aggregate }),
   step: "probability",
   needs: gradientNeeds,
-  plan: ({ aggregate }) => ({ multiplyByInput: true, reduce: reductions[aggregate] }),
+  dimensions: embeddingDimension,
+  plan: ({ aggregate }) => ({
+    kind: "gradient",
+    rules: "gradient",
+    layer: 0,
+    multiplyByInput: true,
+    reduce: reductions[aggregate],
+  }),
 });

@@ -9,10 +9,11 @@ export const saliency = defineMethod({
       "Simonyan et al. 2014, Deep Inside Convolutional Networks: Visualising Image Classification Models and Saliency Maps",
     url: "https://arxiv.org/abs/1312.6034",
   },
+  cost: "gradient",
   options: z.strictObject({
     aggregate: z.enum(["vnorm"]).default("vnorm"),
   }),
   step: "probability",
   needs: gradientNeeds,
-  plan: () => ({ multiplyByInput: false, reduce: "l2" }),
+  plan: () => ({ kind: "gradient", rules: "gradient", layer: 0, multiplyByInput: false, reduce: "l2" }),
 });

@@ -26,6 +26,7 @@ export class Tokenizer {
   /** Spaces that the tokenizer puts before a text, and decoding takes away. */
   readonly #leadingSpaces: number;
   readonly #added: Set<number>;
+  readonly #specials: Int32Array;
 
   /**
    * @param json content of tokenizer.json
@@ -45,6 +46,7 @@ export class Tokenizer {
     else throw unusable(`its decoder is ${types.join(", ") || "missing"}, neither ByteLevel nor ByteFallback`);
     this.#leadingSpaces = (decoders.find(({ type }) => type === "Strip")?.start as number | undefined) ?? 0;
     this.#added = new Set(json.added_tokens.map(({ id }) => id));
+    this.#specials = Int32Array.from(json.added_tokens.filter(({ special }) => special).map(({ id }) => id));
     this.#contract = contract;
   }
 
@@ -52,6 +54,11 @@ export class Tokenizer {
   get special(): { bos: number | null; eos: readonly number[]; pad: number | null; unk: number | null } {
     const { bos, eos, pad, unk } = this.#contract.tokens;
     return { bos: bos ?? null, eos, pad: pad ?? null, unk: unk ?? null };
+  }
+
+  /** Every token that stands for itself and not for a piece of text: those above and the model's own marks. */
+  get specialIds(): Int32Array {
+    return this.#specials;
   }
 
   /**

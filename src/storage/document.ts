@@ -39,6 +39,8 @@ export function toDocument(result: Attribution): NativeDocument {
     },
     tokenlense_native: {
       step: result.step,
+      ...(result.convergenceDeltas && { convergence_deltas: Array.from(result.convergenceDeltas, shortest) }),
+      ...(result.pathSteps && { path_steps: [...result.pathSteps] }),
       input: result.input,
       target: result.target,
       stats: result.stats,

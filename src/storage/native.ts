@@ -120,6 +120,9 @@ function fromDocument({ metadata, data, tokenlense_native: ours }: NativeDocumen
     promptLength: data.input_tokens.length,
     scores,
     shape: [tokens.length, outputs],
+    dimensions: [],
+    convergenceDeltas: ours?.convergence_deltas && Float32Array.from(ours.convergence_deltas),
+    pathSteps: ours?.path_steps && Int32Array.from(ours.path_steps),
     stepScores: Object.fromEntries(
       Object.entries(data.step_scores ?? {}).map(([name, values]) => [name, Float32Array.from(values)]),
     ),

@@ -36,7 +36,7 @@ const data = z.object({
 });
 
 const stats = z.object({
-  engine: z.enum(["ragged", "batched", "plain"]),
+  engine: z.enum(["ragged", "batched", "plain", "forward"]),
   flops: z.number(),
   seconds: z.number(),
   plannedBytes: z.number(),
@@ -45,6 +45,8 @@ const stats = z.object({
 
 const additions = z.object({
   step: z.string().optional(),
+  convergence_deltas: z.array(z.number()).optional(),
+  path_steps: z.array(z.int()).optional(),
   input: z.string(),
   target: z.string(),
   stats: stats.optional(),

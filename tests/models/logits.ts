@@ -14,8 +14,8 @@ export async function tokenLogits(model: Model, ids: Int32Array): Promise<{ logi
     promptLength: 1,
     step: logit,
     stepScores: [logit, normaliser],
-    multiplyByInput: false,
-    reduce: "l2",
+    kind: "perturbation",
+    perturbation: "none",
     memoryBudget: 2 ** 30,
     engine: "auto",
   }).promise;

@@ -122,8 +122,15 @@ export const PROBABILITY: StepFunctionSpec = {
 `,
 };
 
-export function gradientPlan(ids: Int32Array, promptLength: number, options: Partial<GradientPlan> = {}): GradientPlan {
+export function gradientPlan(
+  ids: Int32Array,
+  promptLength: number,
+  options: Partial<Omit<GradientPlan, "kind" | "rules">> = {},
+): GradientPlan {
   return {
+    kind: "gradient",
+    rules: "gradient",
+    layer: 0,
     ids,
     promptLength,
     step: PROBABILITY,

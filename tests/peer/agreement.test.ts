@@ -2,6 +2,7 @@ import { readFileSync } from "node:fs";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { decodeFloats, distance } from "../../bench/numbers.js";
 import { attribute, generate, loadModel, type Model, methods, native, steps } from "../../src/index.js";
+import type { AttributionPlan } from "../../src/native.js";
 import { REAL_MODEL } from "../models/real.js";
 
 /** Scores and step scores of a prompt, float32 in base64. */
@@ -68,15 +69,16 @@ describe("agreement with Inseq on the default model", () => {
         const { source } = steps[method.step];
         const exactly = source.replace(/softmax\(logits,/, "softmax(logits.double(),");
         expect(exactly).not.toBe(source);
-        const plan = { ids: targetIds, promptLength, memoryBudget: 2 ** 31, engine: "auto" as const };
         const step = { name: method.step, source: exactly };
         const result = await native().attribute(model.native, {
-          ...plan,
-          ...method.plan({}),
+          ...method.plan({ aggregate: "vnorm" }, { model, ids: targetIds, promptLength }),
+          ids: targetIds,
+          promptLength,
           step,
           stepScores: [],
-          reduce: "l2",
-        }).promise;
+          memoryBudget: 2 ** 31,
+          engine: "auto",
+        } as AttributionPlan).promise;
         // Without MKL's error there is still the cancellation that magnifies rounding after one token (bench/peer/NOTES.md).
         const tolerance = promptLength > 1 ? TOLERANCE : 2 * TOLERANCE;
         expect(distance(result.scores.data() as Float32Array, decodeFloats(float64[name]))).toBeLessThanOrEqual(

@@ -1,0 +1,39 @@
+#include "attribute.h"
+
+#include <chrono>
+
+#include "../autograd/gemm.h"
+#include "../error.h"
+
+namespace tokenlense {
+namespace {
+
+AttributionResult run(const Model& model, const GradientPlan& plan, TaskContext& context) {
+  return attribute_gradient(model, plan, context);
+}
+AttributionResult run(const Model& model, const PathPlan& plan, TaskContext& context) { return attribute_path(model, plan, context); }
+AttributionResult run(const Model& model, const PerturbationPlan& plan, TaskContext& context) {
+  return attribute_perturbation(model, plan, context);
+}
+AttributionResult run(const Model& model, const InternalsPlan& plan, TaskContext& context) {
+  return attribute_internals(model, plan, context);
+}
+
+}  // namespace
+
+AttributionResult attribute(const Model& model, const AttributionPlan& plan, TaskContext& context) {
+  return std::visit(
+      [&](const auto& kind) {
+        if (kind.prompt_length < 1) throw Error("PROMPT", "The prompt is empty: an output needs at least one token before it.");
+        if (kind.outputs() < 1) throw Error("TARGET", "There is no output: the target adds no token to the prompt.");
+        const auto start = std::chrono::steady_clock::now();
+        reset_flops();
+        AttributionResult result = run(model, kind, context);
+        result.flops = counted_flops();
+        result.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+        return result;
+      },
+      plan);
+}
+
+}  // namespace tokenlense

@@ -1,0 +1,51 @@
+#pragma once
+#include "../model.h"
+#include "plan.h"
+
+namespace tokenlense {
+
+/// From hidden states to the attributed step function and back: row by row, so that one backward pass serves all outputs.
+class Head {
+ public:
+  Head(const Model& model, const Plan& plan, TaskContext& context);
+
+  /// Bytes of its largest intermediate.
+  int64_t bytes() const { return chunk_ * row_bytes_; }
+
+  /// hidden [n, width], row i being the one before output outputs[i] → the attributed function's values [n].
+  at::Tensor values(const at::Tensor& hidden, const std::vector<int64_t>& outputs) const;
+
+  struct Cotangents {
+    at::Tensor values;      // [n]
+    at::Tensor cotangents;  // [n, width], of the hidden rows
+  };
+  /// By the derivative, or by a relevance method's rules.
+  Cotangents cotangents(const at::Tensor& hidden, const std::vector<int64_t>& outputs, Rules rules = Rules::gradient) const;
+
+  /// DeepLIFT's multipliers: Σ (hidden − baseline)·multiplier is the difference of the function's values, row by row.
+  struct Multipliers {
+    at::Tensor values, baseline_values, cotangents;
+  };
+  Multipliers multipliers(const at::Tensor& hidden, const at::Tensor& baseline, const std::vector<int64_t>& outputs) const;
+
+  /// The plan's step scores [outputs] each, by name; hidden [outputs, width].
+  std::map<std::string, at::Tensor> step_scores(const at::Tensor& hidden) const;
+
+  /// Rows of hidden [1, length, width] before the outputs.
+  at::Tensor rows_before_outputs(const at::Tensor& hidden) const;
+
+ private:
+  at::Tensor targets(const std::vector<int64_t>& outputs, int64_t from, int64_t count) const;
+  template <class Body>
+  void each_chunk(int64_t rows, const Body& body) const;
+  void require_gradient(const at::Tensor& value) const;
+  const Model& model_;
+  const Plan& plan_;
+  TaskContext& context_;
+  int64_t row_bytes_, chunk_;
+};
+
+/// 0, 1, … n − 1.
+std::vector<int64_t> every_output(const Plan& plan);
+
+}  // namespace tokenlense

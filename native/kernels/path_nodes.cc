@@ -1,0 +1,61 @@
+#include "path_nodes.h"
+
+#include <ATen/CPUGeneratorImpl.h>
+
+#include "quadrature.h"
+
+namespace tokenlense {
+namespace {
+
+at::Tensor difference_or_one(const PathPlan& plan, const PathEnds& ends) {
+  return plan.multiply_by_input ? (ends.input - ends.baseline)[0] : at::ones_like(ends.input[0]);
+}
+
+}  // namespace
+
+std::vector<PathNode> straight_nodes(const PathPlan& plan, const PathEnds& ends) {
+  const Quadrature rule = quadrature(plan.rule, plan.steps);
+  const at::Tensor factor = difference_or_one(plan, ends);
+  std::vector<PathNode> nodes;
+  for (size_t i = 0; i < rule.nodes.size(); ++i)
+    nodes.push_back({[ends, alpha = rule.nodes[i]] { return at::lerp(ends.baseline[0], ends.input[0], alpha); },
+                     [factor] { return factor; }, -1, std::vector<double>(plan.outputs(), rule.weights[i])});
+  return nodes;
+}
+
+std::vector<PathNode> sequential_nodes(const PathPlan& plan, const PathEnds& ends) {
+  const Quadrature rule = quadrature(plan.rule, plan.steps);
+  const at::Tensor factor = difference_or_one(plan, ends);
+  std::vector<PathNode> nodes;
+  for (int64_t position = 0; position < plan.rows(); ++position)
+    for (size_t i = 0; i < rule.nodes.size(); ++i) {
+      std::vector<double> weights(plan.outputs(), 0);
+      for (int64_t t = 0; t < plan.outputs(); ++t)
+        if (position < plan.high(t)) weights[t] = rule.weights[i];
+      nodes.push_back({[ends, position, alpha = rule.nodes[i]] {
+                         at::Tensor point = ends.input[0].clone();
+                         point[position].copy_(at::lerp(ends.baseline[0][position], ends.input[0][position], alpha));
+                         return point;
+                       },
+                       [factor] { return factor; }, position, std::move(weights)});
+    }
+  return nodes;
+}
+
+std::vector<PathNode> random_nodes(const PathPlan& plan, const PathEnds& ends) {
+  at::Generator generator = at::make_generator<at::CPUGeneratorImpl>(plan.seed);
+  const at::Tensor ones = at::ones_like(ends.input[0]);
+  const double share = 1.0 / static_cast<double>(plan.coefficients.size());
+  std::vector<PathNode> nodes;
+  for (const double alpha : plan.coefficients) {
+    at::Tensor input = ends.input[0];
+    if (plan.noise > 0)
+      input = input + at::randn(input.sizes(), generator, input.options().device(at::kCPU)).to(input.device()) * plan.noise;
+    const at::Tensor factor = plan.multiply_by_input ? input - ends.baseline[0] : ones;
+    nodes.push_back({[ends, input, alpha] { return at::lerp(ends.baseline[0], input, alpha); }, [factor] { return factor; }, -1,
+                     std::vector<double>(plan.outputs(), share)});
+  }
+  return nodes;
+}
+
+}  // namespace tokenlense

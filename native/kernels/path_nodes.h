@@ -1,0 +1,23 @@
+#pragma once
+#include "path.h"
+
+namespace tokenlense {
+
+/// One point of a path: the model is differentiated there, and the gradient multiplied by a factor and a weight.
+struct PathNode {
+  std::function<at::Tensor()> point;   // [length, width]
+  std::function<at::Tensor()> factor;  // [length, width]
+  int64_t only = -1;                   // the one position that the path moves; −1: all
+  std::vector<double> weights;         // by output; zero where the node does not count
+};
+
+/// A path's ends, [1, length, width] each, at the input of its layer.
+struct PathEnds {
+  at::Tensor input, baseline;
+};
+
+std::vector<PathNode> straight_nodes(const PathPlan& plan, const PathEnds& ends);
+std::vector<PathNode> sequential_nodes(const PathPlan& plan, const PathEnds& ends);
+std::vector<PathNode> random_nodes(const PathPlan& plan, const PathEnds& ends);
+
+}  // namespace tokenlense

@@ -1,0 +1,33 @@
+#pragma once
+#include "../model.h"
+#include "plan.h"
+
+namespace tokenlense {
+
+enum class PerturbationKind {
+  none,       // step scores only
+  occlusion,  // Zeiler & Fergus 2014
+  lime,       // Ribeiro et al. 2016
+  reagent,    // Zhao & Shan 2024
+};
+
+/// The attributed function where parts of the input are replaced; no gradients.
+struct PerturbationPlan : Plan {
+  PerturbationKind kind = PerturbationKind::occlusion;
+  Baseline baseline;     // of occlusion and LIME: what replaces a token
+  bool absolute = true;  // of occlusion: the size of a change, not its sign
+  int64_t window = 1;    // of occlusion: tokens replaced together
+  // LIME:
+  std::vector<uint8_t> masks;  // [samples, rows]: 1 where the token stays
+  double ridge = 1;            // penalty of the squared coefficients
+  bool sum = false;            // signed sum of a token's coefficients over the embedding, in place of their L2 norm
+  // ReAGent:
+  uint64_t seed = 0;
+  int64_t probes = 16, most_steps = 3000, stop_top_k = 3, keep_top_n = 5;
+  double replace_ratio = 0.3;
+  std::vector<int64_t> candidates;  // tokens to replace by; empty: the whole vocabulary
+};
+
+AttributionResult attribute_perturbation(const Model& model, const PerturbationPlan& plan, TaskContext& context);
+
+}  // namespace tokenlense

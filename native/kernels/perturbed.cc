@@ -1,0 +1,52 @@
+#include "perturbed.h"
+
+#include "../error.h"
+
+namespace tokenlense {
+namespace {
+
+// Rows of one forward pass: enough for its products to run at full speed, few enough to stay in the last-level cache.
+constexpr int64_t kRows = 512;
+
+}  // namespace
+
+Perturbed::Perturbed(const Model& model, const PerturbationPlan& plan, TaskContext& context)
+    : model_(model), plan_(plan), head_(model, plan, context), forward_(model, embed(model, plan.ids).narrow(1, 0, plan.rows()), context) {
+  const at::Tensor hidden = head_.rows_before_outputs(forward_.hidden());
+  values_ = head_.values(hidden, every_output(plan));
+  require_finite(values_, plan, "The attributed value");
+  step_scores_ = head_.step_scores(hidden);
+  const int64_t fixed = forward_.bytes() + head_.bytes(), least = fixed + plan.rows() * forward_.row_bytes();
+  if (least > plan.memory_budget)
+    throw Error("MEMORY",
+                "Attributing " + std::to_string(plan.ids.size()) + " tokens needs at least " + mebibytes(least) +
+                    " of working memory; the budget is " + mebibytes(plan.memory_budget) + ".",
+                "Give a memoryBudget of " + mebibytes(least) + " or more, or a shorter text.");
+  most_rows_ = std::min(std::max(kRows, plan.rows()), (plan.memory_budget - fixed) / forward_.row_bytes());
+}
+
+int64_t Perturbed::together(int64_t start) const { return std::max<int64_t>(1, most_rows_ / (plan_.rows() - start)); }
+
+at::Tensor Perturbed::hidden(const at::Tensor& suffixes, int64_t start, const std::vector<Row>& wanted) const {
+  const at::Tensor states = forward_.run(suffixes, start).flatten(0, 1);
+  const int64_t length = suffixes.size(1);
+  std::vector<int64_t> rows;
+  for (const auto& row : wanted) rows.push_back(row.sequence * length + plan_.high(row.output) - 1 - start);
+  return states.index_select(0, at::tensor(rows, at::kLong).to(states.device()));
+}
+
+at::Tensor Perturbed::values(const at::Tensor& suffixes, int64_t start, const std::vector<Row>& wanted) const {
+  std::vector<int64_t> outputs;
+  for (const auto& row : wanted) outputs.push_back(row.output);
+  return head_.values(hidden(suffixes, start, wanted), outputs);
+}
+
+AttributionResult Perturbed::finish() const {
+  AttributionResult result;
+  result.step_scores = step_scores_;
+  result.planned_bytes = forward_.bytes() + head_.bytes() + most_rows_ * forward_.row_bytes();
+  result.block = plan_.outputs();
+  return result;
+}
+
+}  // namespace tokenlense

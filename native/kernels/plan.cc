@@ -1,0 +1,26 @@
+#include "plan.h"
+
+#include "../error.h"
+
+namespace tokenlense {
+
+std::string Plan::output_name(int64_t output) const {
+  const int64_t position = prompt_length + output;
+  return "output " + std::to_string(output) + " (position " + std::to_string(position) + ", token id " + std::to_string(ids[position]) +
+         ")";
+}
+
+void require_finite(const at::Tensor& per_output, const Plan& plan, const std::string& what) {
+  const at::Tensor finite = at::isfinite(per_output).cpu();
+  if (finite.all().item<bool>()) return;
+  const bool* good = finite.const_data_ptr<bool>();
+  int64_t bad = 0;
+  while (good[bad]) ++bad;
+  throw Error(
+      "NON_FINITE", what + " is not finite at " + plan.output_name(bad) + ", step function \"" + plan.step->name() + "\".",
+      "A step function that divides by or takes the logarithm of a vanishing probability does this; try \"probability\" or \"logit\".");
+}
+
+std::string mebibytes(int64_t bytes) { return std::to_string((bytes + (1 << 20) - 1) >> 20) + " MiB"; }
+
+}  // namespace tokenlense

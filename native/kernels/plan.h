@@ -1,0 +1,49 @@
+#pragma once
+#include <map>
+
+#include "../autograd/rules.h"
+#include "../steps.h"
+
+namespace tokenlense {
+
+enum class Engine { automatic, ragged, batched, plain };
+/// How a gradient's embedding dimension goes.
+enum class Reduce { l2, sum, none };
+
+/// What stands for the absence of information at every position.
+struct Baseline {
+  enum class Kind { zero, mean, ids } kind = Kind::zero;  // zero vector; mean embedding of the vocabulary; these tokens' embeddings
+  std::vector<int64_t> ids;                               // one per position
+};
+
+/// What every kind of attribution is told.
+struct Plan {
+  std::vector<int64_t> ids;  // prompt and target
+  int64_t prompt_length;     // outputs are positions prompt_length … ids.size() − 1
+  std::optional<StepFunction> step;
+  std::vector<StepFunction> step_scores;
+  int64_t memory_budget;  // bytes of working memory, weights not counted
+  Engine engine;
+
+  int64_t outputs() const { return static_cast<int64_t>(ids.size()) - prompt_length; }
+  int64_t rows() const { return static_cast<int64_t>(ids.size()) - 1; }  // the last token predicts nothing
+  int64_t high(int64_t output) const { return prompt_length + output; }  // rows that the output depends on
+  std::string output_name(int64_t output) const;
+};
+
+struct AttributionResult {
+  at::Tensor scores;  // [sequence, outputs] or [sequence, outputs, …]
+  std::map<std::string, at::Tensor> step_scores;
+  at::Tensor deltas;  // [outputs], completeness of the method; undefined where it has none
+  at::Tensor steps;   // [outputs], nodes of a path; undefined elsewhere
+  Engine engine = Engine::automatic;
+  double flops = 0, seconds = 0;
+  int64_t planned_bytes = 0, block = 0;
+};
+
+/// Throws where values[i], of output i, is not finite.
+void require_finite(const at::Tensor& per_output, const Plan& plan, const std::string& what);
+/// "12 MiB", rounded up.
+std::string mebibytes(int64_t bytes);
+
+}  // namespace tokenlense

@@ -1,0 +1,24 @@
+import { z } from "zod";
+import { defineMethod, layeredNeeds } from "./method.js";
+import { aggregate, embeddingDimension, layer, reductions, requireLayer } from "./options.js";
+
+export const layerGradientXActivation = defineMethod({
+  name: "layer_gradient_x_activation",
+  summary: "Gradient times activation at a layer's output. The backward pass ends at that layer.",
+  paper: {
+    title: "Ancona et al. 2018, Towards Better Understanding of Gradient-Based Attribution Methods",
+    url: "https://arxiv.org/abs/1711.06104",
+  },
+  cost: "gradient",
+  options: z.strictObject({ layer, aggregate }),
+  step: "probability",
+  needs: layeredNeeds,
+  dimensions: embeddingDimension,
+  plan: ({ layer, aggregate }, context) => ({
+    kind: "gradient",
+    rules: "gradient",
+    layer: requireLayer(context, layer),
+    multiplyByInput: true,
+    reduce: reductions[aggregate],
+  }),
+});

@@ -13,6 +13,7 @@ struct WeightPart {
   std::string encoding;  // F32, F16, BF16, Q8_0, Q4_0, Q4_1
   int64_t rows, columns;
   int64_t unpermute_heads;  // 0: rows as they come; else GGUF's interleaved rotary order → halves
+  bool transposed;          // the file holds columns × rows
 };
 
 struct WeightSpec {

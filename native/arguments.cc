@@ -10,8 +10,14 @@ namespace {
 WeightPart weight_part(const Napi::Value& value, const std::string& name) {
   const Fields fields(value, name);
   const bool permuted = !fields.get("unpermuteHeads").IsUndefined();
-  return {fields.text("file"),       fields.integer("offset", 0),  fields.text("encoding"),
-          fields.integer("rows", 0), fields.integer("columns", 0), permuted ? fields.integer("unpermuteHeads", 1) : 0};
+  const bool told = !fields.get("transposed").IsUndefined();
+  return {fields.text("file"),
+          fields.integer("offset", 0),
+          fields.text("encoding"),
+          fields.integer("rows", 0),
+          fields.integer("columns", 0),
+          permuted ? fields.integer("unpermuteHeads", 1) : 0,
+          told && fields.flag("transposed")};
 }
 
 WeightSpec weight_spec(const Napi::Value& value, const std::string& name) {

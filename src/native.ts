@@ -49,6 +49,8 @@ export interface WeightPart {
   columns: number;
   /** Where set, rows are regrouped from GGUF's interleaved rotary order to halves, for this many heads. */
   unpermuteHeads?: number;
+  /** The file holds the matrix as columns × rows. Default false. */
+  transposed?: boolean;
 }
 
 /** A buffer of the module; its parts follow one another in row-major memory order and fill it exactly. */

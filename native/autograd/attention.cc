@@ -5,8 +5,9 @@
 #include "gemm.h"
 #include "rows.h"
 
-// tokenlense::attention(qkv, cosine, sine, heads, kv_heads): rotary embedding and causal grouped-query attention from the joint projection.
-// tokenlense::attention_cached(...): the same for new positions against a key/value cache; no gradient.
+// tokenlense::attention(qkv, cosine, sine, heads, kv_heads): causal grouped-query attention from the joint projection, after rotary
+// embedding where its tables are given. tokenlense::attention_cached(...): the same for new positions against a key/value cache; no
+// gradient.
 
 namespace tokenlense {
 
@@ -20,6 +21,7 @@ AttentionShape AttentionShape::of(const at::Tensor& qkv, int64_t heads, int64_t 
 
 at::Tensor rotate(const at::Tensor& qkv, const at::Tensor& cosine, const at::Tensor& sine, const AttentionShape& shape, int64_t start,
                   bool inverse) {
+  if (!cosine.defined()) return qkv;
   const int64_t length = qkv.size(-2), turned = shape.heads + shape.kv_heads;
   auto split = qkv.sizes().vec();
   split.back() = turned;
@@ -103,6 +105,7 @@ class AttentionBackward : public AttentionNode {
     }
     float* to = out.rows.data_ptr<float>();
     kernel_->backward(g.rows.const_data_ptr<float>(), to, rows);
+    if (!cosine_.defined()) return out;
     const int64_t half = shape_.dim / 2;
     const float *c = cosine_.const_data_ptr<float>(), *s = sine_.const_data_ptr<float>();
     for_row_runs(*out.layout, length_, 16, [&](int64_t packed, int64_t saved, int64_t count) {
@@ -178,26 +181,34 @@ at::Tensor attend(const at::Tensor& rotated, const AttentionShape& shape) {
   return merge(at::matmul(probabilities(parts, shape, 0), repeat(parts.v, shape))).contiguous();
 }
 
-at::Tensor attention_forward(const at::Tensor& qkv, const at::Tensor& cosine, const at::Tensor& sine, int64_t heads, int64_t kv_heads) {
-  const auto shape = AttentionShape::of(qkv, heads, kv_heads);
-  return attend(rotate(qkv, cosine, sine, shape, 0), shape);
+// A table of the rotary embedding; none where the model tells positions otherwise.
+using Table = std::optional<at::Tensor>;
+at::Tensor rotate_by(const at::Tensor& qkv, const Table& cosine, const Table& sine, const AttentionShape& shape, int64_t start) {
+  TORCH_CHECK(cosine.has_value() == sine.has_value(), "attention: rotary embedding needs both of its tables");
+  return cosine ? rotate(qkv, *cosine, *sine, shape, start) : qkv.contiguous();
 }
 
-at::Tensor attention_autograd(const at::Tensor& qkv, const at::Tensor& cosine, const at::Tensor& sine, int64_t heads, int64_t kv_heads) {
+at::Tensor attention_forward(const at::Tensor& qkv, const Table& cosine, const Table& sine, int64_t heads, int64_t kv_heads) {
+  const auto shape = AttentionShape::of(qkv, heads, kv_heads);
+  return attend(rotate_by(qkv, cosine, sine, shape, 0), shape);
+}
+
+at::Tensor attention_autograd(const at::Tensor& qkv, const Table& cosine, const Table& sine, int64_t heads, int64_t kv_heads) {
   at::AutoDispatchBelowADInplaceOrView below;
   const auto shape = AttentionShape::of(qkv, heads, kv_heads);
-  const at::Tensor rotated = rotate(qkv.detach(), cosine, sine, shape, 0);
+  const at::Tensor rotated = rotate_by(qkv.detach(), cosine, sine, shape, 0);
   at::Tensor y = attend(rotated, shape);
-  if (recording(qkv)) record<AttentionBackward>(y, qkv, rotated, cosine, sine, shape, current_rules());
+  const at::Tensor none;
+  if (recording(qkv)) record<AttentionBackward>(y, qkv, rotated, cosine.value_or(none), sine.value_or(none), shape, current_rules());
   return y;
 }
 
 // keys, values [batch, kv_heads, capacity, dim]; rows start…start + length − 1 are written.
-at::Tensor attention_cached(const at::Tensor& qkv, const at::Tensor& cosine, const at::Tensor& sine, int64_t heads, int64_t kv_heads,
-                            at::Tensor keys, at::Tensor values, int64_t start) {
+at::Tensor attention_cached(const at::Tensor& qkv, const Table& cosine, const Table& sine, int64_t heads, int64_t kv_heads, at::Tensor keys,
+                            at::Tensor values, int64_t start) {
   const auto shape = AttentionShape::of(qkv, heads, kv_heads);
   const int64_t length = qkv.size(-2);
-  Split parts = split(rotate(qkv, cosine, sine, shape, start), shape);
+  Split parts = split(rotate_by(qkv, cosine, sine, shape, start), shape);
   keys.narrow(2, start, length).copy_(parts.k);
   values.narrow(2, start, length).copy_(parts.v);
   parts.k = keys.narrow(2, 0, start + length);
@@ -205,19 +216,19 @@ at::Tensor attention_cached(const at::Tensor& qkv, const at::Tensor& cosine, con
 }
 
 // Probabilities [batch, heads, length, length], rows are queries.
-at::Tensor attention_weights(const at::Tensor& qkv, const at::Tensor& cosine, const at::Tensor& sine, int64_t heads, int64_t kv_heads) {
+at::Tensor attention_weights(const at::Tensor& qkv, const Table& cosine, const Table& sine, int64_t heads, int64_t kv_heads) {
   const auto shape = AttentionShape::of(qkv, heads, kv_heads);
-  const at::Tensor rotated = rotate(qkv, cosine, sine, shape, 0);
+  const at::Tensor rotated = rotate_by(qkv, cosine, sine, shape, 0);
   if (is_cpu_float(rotated)) return AttentionKernel(rotated, shape).probabilities();
   return probabilities(split(rotated, shape), shape, 0);
 }
 
 // Attention [n, length − first, heads · dim] of one sequence [1, length, …], rows `first` and later: in the i-th of n, the values of
 // positions[i] are zero in those heads that `zeroed` [heads] marks with 1.
-at::Tensor attention_zeroed(const at::Tensor& qkv, const at::Tensor& cosine, const at::Tensor& sine, int64_t heads, int64_t kv_heads,
+at::Tensor attention_zeroed(const at::Tensor& qkv, const Table& cosine, const Table& sine, int64_t heads, int64_t kv_heads,
                             const at::Tensor& positions, const at::Tensor& zeroed, int64_t first) {
   const auto shape = AttentionShape::of(qkv, heads, kv_heads);
-  const Split parts = split(rotate(qkv, cosine, sine, shape, 0), shape);
+  const Split parts = split(rotate_by(qkv, cosine, sine, shape, 0), shape);
   const int64_t rows = qkv.size(1) - first;
   const at::Tensor p = probabilities(parts, shape, 0)[0].narrow(1, first, rows),
                    v = repeat(parts.v, shape)[0];                                                         // [heads, rows | length, …]
@@ -230,13 +241,14 @@ at::Tensor attention_zeroed(const at::Tensor& qkv, const at::Tensor& cosine, con
 }  // namespace
 
 TORCH_LIBRARY_FRAGMENT(tokenlense, m) {
-  m.def("attention_weights(Tensor qkv, Tensor cosine, Tensor sine, int heads, int kv_heads) -> Tensor");
+  m.def("attention(Tensor qkv, Tensor? cosine, Tensor? sine, int heads, int kv_heads) -> Tensor");
+  m.def("attention_weights(Tensor qkv, Tensor? cosine, Tensor? sine, int heads, int kv_heads) -> Tensor");
   m.def(
-      "attention_zeroed(Tensor qkv, Tensor cosine, Tensor sine, int heads, int kv_heads, Tensor positions, Tensor zeroed, int first) -> "
+      "attention_zeroed(Tensor qkv, Tensor? cosine, Tensor? sine, int heads, int kv_heads, Tensor positions, Tensor zeroed, int first) -> "
       "Tensor");
-  m.def("attention(Tensor qkv, Tensor cosine, Tensor sine, int heads, int kv_heads) -> Tensor");
   m.def(
-      "attention_cached(Tensor qkv, Tensor cosine, Tensor sine, int heads, int kv_heads, Tensor(a!) keys, Tensor(b!) values, int start) -> "
+      "attention_cached(Tensor qkv, Tensor? cosine, Tensor? sine, int heads, int kv_heads, Tensor(a!) keys, Tensor(b!) values, int start) "
+      "-> "
       "Tensor");
 }
 TORCH_LIBRARY_IMPL(tokenlense, CompositeExplicitAutograd, m) {

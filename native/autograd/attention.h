@@ -15,7 +15,7 @@ struct AttentionShape {
 };
 
 /// Rotary embedding of queries and keys (halves convention), positions start…; values are copied. Returns a new tensor.
-/// Su et al. 2021. With `inverse` the rotation is undone, which is also its transpose.
+/// Su et al. 2021. With `inverse` the rotation is undone, which is also its transpose. qkv itself where the tables are undefined.
 at::Tensor rotate(const at::Tensor& qkv, const at::Tensor& cosine, const at::Tensor& sine, const AttentionShape& shape, int64_t start,
                   bool inverse = false);
 
@@ -38,7 +38,7 @@ class AttentionNode : public RaggedNode {
 /// Packed cotangents of one causal attention, float32 on CPU. Holds what all outputs share: probabilities and transposes.
 class AttentionKernel {
  public:
-  /// rotated [batch, length, width]: queries and keys after rotary embedding; pairs for DeepLIFT's rules.
+  /// rotated [batch, length, width]: queries and keys after rotary embedding, if any; pairs for DeepLIFT's rules.
   explicit AttentionKernel(at::Tensor rotated, AttentionShape shape, Rules rules = Rules::gradient);
 
   /// What one kernel holds.

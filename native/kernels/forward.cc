@@ -67,6 +67,11 @@ StagedForward::StagedForward(const Model& model, at::Tensor inputs, int64_t firs
   hidden_ = x;
 }
 
+void StagedForward::drop_graphs() {
+  stages_.clear();
+  kept_ = false;
+}
+
 Stage StagedForward::stage(int64_t i) const { return kept_ ? stages_[i] : record(i, inputs_[i]); }
 
 int64_t StagedForward::bytes() const {

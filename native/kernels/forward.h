@@ -35,6 +35,8 @@ class StagedForward {
   Stage stage(int64_t i) const;
   bool ragged() const { return ragged_; }
   bool kept() const { return kept_; }
+  /// Gives the graphs' memory back: from now on each is rebuilt when its turn comes.
+  void drop_graphs();
   /// Bytes that the graph of one stage holds.
   int64_t stage_bytes() const { return stage_bytes_; }
   /// Bytes that all this holds while its stages are walked.

@@ -18,7 +18,7 @@ AttributionResult attribute_gradient(const Model& model, const GradientPlan& pla
   if (pairs) input = at::cat({input, embed_baseline(model, *plan.baseline, plan.rows())});
   input = through_stages(model, input, 0, plan.layer, context);
 
-  const StagedForward forward(model, input, plan.layer, plan.memory_budget * 2 / 5, plan.rules, context);
+  StagedForward forward(model, input, plan.layer, plan.memory_budget * 2 / 5, plan.rules, context);
   const Head head(model, plan, context);
   const at::Tensor hidden = head.rows_before_outputs(forward.hidden());
   const auto outputs = every_output(plan);

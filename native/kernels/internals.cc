@@ -121,7 +121,7 @@ class InternalsRun {
 
   void attention_gradient() {
     const at::Tensor input = embed(model_, plan_.ids).narrow(1, 0, plan_.rows());
-    const StagedForward forward(model_, input, 0, plan_.memory_budget * 2 / 5, Rules::gradient, context_);
+    StagedForward forward(model_, input, 0, plan_.memory_budget * 2 / 5, Rules::gradient, context_);
     const at::Tensor hidden = head_.rows_before_outputs(forward.hidden());
     const auto outputs = every_output(plan_);
     const auto found = head_.cotangents(hidden, outputs);

@@ -170,7 +170,7 @@ class PathRun {
       for (const auto& target : targets_of(nodes[i], static_cast<int64_t>(i - begin), from, totals.size(0))) targets.push_back(target);
     }
     if (targets.empty()) return;
-    const StagedForward forward(model_, at::stack(points), plan_.layer, plan_.memory_budget * 2 / 5, Rules::gradient, context_);
+    StagedForward forward(model_, at::stack(points), plan_.layer, plan_.memory_budget * 2 / 5, Rules::gradient, context_);
     sequence_bytes_ = forward.count() * forward.stage_bytes() / static_cast<int64_t>(points.size());
     for (const auto& target : targets) {
       rows.push_back(forward.hidden()[target.sequence][target.position]);

@@ -18,15 +18,17 @@ constexpr int64_t kFloat = sizeof(float);
 
 class Ragged {
  public:
-  Ragged(const StagedForward& forward, const std::vector<Target>& targets, const at::Tensor& cotangents, const ProductsBudget& budget)
+  Ragged(StagedForward& forward, const std::vector<Target>& targets, const at::Tensor& cotangents, const ProductsBudget& budget)
       : forward_(forward), targets_(targets), cotangents_(cotangents), width_(forward.inputs().size(2)) {
     const Stage first = forward.stage(0);
     const int64_t saved_rows = forward.inputs().size(0) * forward.inputs().size(1);
     work_per_row_ = 3 * forward.stage_bytes() / saved_rows / 2;
-    const int64_t fixed = forward.bytes() + shared_bytes(first) + budget.reserved;
     int64_t largest = 0, all_rows = 0;
     for (const auto& target : targets) largest = std::max(largest, target.rows()), all_rows += target.rows();
-    const int64_t least = fixed + largest * (work_per_row_ + 2 * width_ * kFloat);
+    const int64_t other = shared_bytes(first) + budget.reserved, one_target = largest * (work_per_row_ + 2 * width_ * kFloat);
+    // Graphs were kept by a share of the budget; where that leaves too little for the rest, memory goes before time.
+    if (forward.kept() && forward.count() > 1 && forward.bytes() + other + one_target > budget.bytes) forward.drop_graphs();
+    const int64_t fixed = forward.bytes() + other, least = fixed + one_target;
     if (least > budget.bytes) too_little_memory(budget, least);
     const int64_t free = budget.bytes - fixed;
     const int64_t batch_rows = std::clamp(free / 2 / std::max<int64_t>(work_per_row_, 1), largest, std::max(kBatchRows, largest));
@@ -139,7 +141,7 @@ int64_t work_of(const std::vector<Target>& targets, int64_t stages) {
   return rows * stages;
 }
 
-ProductsReport products(const Model& model, const StagedForward& forward, const std::vector<Target>& targets, const at::Tensor& cotangents,
+ProductsReport products(const Model& model, StagedForward& forward, const std::vector<Target>& targets, const at::Tensor& cotangents,
                         const ProductsBudget& budget, Progress& progress, const ProductSink& sink, const ProductTap& tap) {
   const Engine engine = budget.engine != Engine::automatic ? budget.engine : forward.ragged() ? Engine::ragged : Engine::batched;
   if (!forward.ragged() && forward.rules() != Rules::gradient)

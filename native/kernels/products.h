@@ -34,8 +34,9 @@ using ProductTap = std::function<void(int64_t stage, RaggedNode& node, const Cot
 
 /// Vector-Jacobian products of hidden states by the forward pass's inputs: cotangents [targets, width], in the order of `targets`, which
 /// come sequence by sequence. Layer by layer, all targets of a block through one layer before the next: what a layer saved is then used
-/// while it is in the cache, and only one layer's attention probabilities exist at a time.
-ProductsReport products(const Model& model, const StagedForward& forward, const std::vector<Target>& targets, const at::Tensor& cotangents,
+/// while it is in the cache, and only one layer's attention probabilities exist at a time. Graphs that the forward pass kept are dropped
+/// where the budget leaves too little beside them.
+ProductsReport products(const Model& model, StagedForward& forward, const std::vector<Target>& targets, const at::Tensor& cotangents,
                         const ProductsBudget& budget, Progress& progress, const ProductSink& sink, const ProductTap& tap = nullptr);
 
 }  // namespace tokenlense

@@ -5,6 +5,7 @@ import { packageRoot } from "../install/paths.js";
 import type { WeightPart, WeightSpec } from "../native.js";
 import { type Checkpoint, inconsistent, type StoredTensor, unsupported } from "./checkpoint.js";
 import type { Contract } from "./contract.js";
+import { gpt2 } from "./gpt2.js";
 import { llama } from "./llama.js";
 
 /** Sizes of a model, as its contract has them. */
@@ -21,6 +22,8 @@ export interface PartPlan {
   shape: [number] | [number, number];
   /** Heads of a query or key projection, whose rows GGUF interleaves. */
   rotaryHeads?: number;
+  /** A folder has it as [columns, rows], for transformers' Conv1D. */
+  transposedInFolder?: boolean;
 }
 
 export interface BufferPlan {
@@ -56,7 +59,7 @@ export interface Family {
   blueprint(checkpoint: Checkpoint): Blueprint;
 }
 
-export const FAMILIES: readonly Family[] = [llama];
+export const FAMILIES: readonly Family[] = [llama, gpt2];
 
 /** @throws ERR_TOKENLENSE_ARCHITECTURE where no family covers the checkpoint. */
 export function familyOf(checkpoint: Checkpoint): Family {
@@ -102,10 +105,12 @@ export function locateWeights(checkpoint: Checkpoint, { buffers }: Blueprint): W
 }
 
 function weightPart(tensor: StoredTensor, part: PartPlan, { format, path }: Checkpoint): WeightPart {
-  if (tensor.shape.join() !== part.shape.join()) {
+  const transposed = format === "folder" && part.transposedInFolder === true;
+  const expected = transposed ? part.shape.toReversed() : part.shape;
+  if (tensor.shape.join() !== expected.join()) {
     throw inconsistent(
       path,
-      `has tensor ${tensor.name} in shape [${tensor.shape.join(", ")}], not [${part.shape.join(", ")}]`,
+      `has tensor ${tensor.name} in shape [${tensor.shape.join(", ")}], not [${expected.join(", ")}]`,
     );
   }
   return {
@@ -115,6 +120,7 @@ function weightPart(tensor: StoredTensor, part: PartPlan, { format, path }: Chec
     rows: part.shape.length === 2 ? part.shape[0] : 1,
     columns: part.shape.at(-1) as number,
     ...(format === "gguf" && part.rotaryHeads !== undefined ? { unpermuteHeads: part.rotaryHeads } : {}),
+    ...(transposed ? { transposed } : {}),
   };
 }
 

@@ -14,6 +14,9 @@ const TOKENIZER = "tokenizer.json";
 /** May be there. */
 const EXTRAS = ["generation_config.json", "tokenizer_config.json", "chat_template.jinja"] as const;
 
+/** What older versions of transformers saved though it follows from the settings: rotary frequencies, and GPT-2's causal masks. */
+const DERIVED = /rotary_emb\.inv_freq$|^(transformer\.)?h\.\d+\.attn\.(masked_)?bias$/;
+
 /** Every file of a folder that goes into the archive. Their digests in order are the folder's. */
 export async function folderFiles(folder: string): Promise<string[]> {
   for (const name of [CONFIG, TOKENIZER]) {
@@ -58,10 +61,7 @@ export async function readFolder(folder: string): Promise<Checkpoint> {
   }
   const tensors = new Map<string, StoredTensor>();
   for (const name of await weightFiles(folder)) {
-    for (const tensor of await readSafetensors(join(folder, name))) {
-      // Rotary frequencies that older versions of transformers saved; they follow from the settings.
-      if (!tensor.name.endsWith("rotary_emb.inv_freq")) tensors.set(tensor.name, tensor);
-    }
+    for (const tensor of await readSafetensors(join(folder, name), DERIVED)) tensors.set(tensor.name, tensor);
   }
   return { format: "folder", path: folder, settings, tensors };
 }

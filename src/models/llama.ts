@@ -1,6 +1,7 @@
 import { z } from "zod";
-import { type Checkpoint, inconsistent, type MetadataValue, unsupported } from "./checkpoint.js";
+import { type Checkpoint, inconsistent, unsupported } from "./checkpoint.js";
 import type { BufferPlan, Family, Sizes } from "./families.js";
+import { checkSizes, count, type NeutralSettings, readGgufSettings, readSettings, real } from "./settings.js";
 
 /**
  * Llama (Touvron et al. 2023, arXiv:2302.13971) and what shares its graph: Llama 2, TinyLlama, SmolLM and SmolLM2, Mistral
@@ -17,6 +18,7 @@ export const llama: Family = {
     const { sizes, ropeTheta, normEps, tied } =
       checkpoint.format === "gguf" ? fromGguf(checkpoint) : fromFolder(checkpoint);
     checkSizes(checkpoint.path, sizes);
+    checkHeads(checkpoint.path, sizes);
     return {
       sizes,
       integers: {
@@ -109,9 +111,6 @@ function buffers({ layers, heads, kvHeads, headDim, width, hidden, vocabulary }:
   return plans;
 }
 
-const count = z.int().positive();
-const real = z.number().positive();
-
 const ggufSettings = z.object({
   "llama.block_count": count,
   "llama.context_length": count,
@@ -127,8 +126,7 @@ const ggufSettings = z.object({
   "llama.vocab_size": count.optional(),
 });
 
-/** Keys that may stand in a GGUF file if they ask for nothing: the values that do, and what they would ask for. */
-const GGUF_NEUTRAL: Record<string, { neutral: MetadataValue[]; asks: string }> = {
+const GGUF_NEUTRAL: NeutralSettings = {
   "llama.rope.scaling.type": { neutral: ["none"], asks: "rotary scaling" },
   "llama.rope.scaling.factor": { neutral: [0, 1], asks: "rotary scaling" },
   "llama.rope.scale_linear": { neutral: [0, 1], asks: "rotary scaling" },
@@ -138,14 +136,9 @@ const GGUF_NEUTRAL: Record<string, { neutral: MetadataValue[]; asks: string }> =
   "llama.attention.sliding_window": { neutral: [0], asks: "sliding-window attention" },
 };
 
-function fromGguf({ path, settings, tensors }: Checkpoint): Settings {
-  for (const [key, value] of settings) {
-    if (!key.startsWith("llama.") || key in ggufSettings.shape) continue;
-    const known = GGUF_NEUTRAL[key];
-    if (!known) throw unsupported(path, `has the setting ${key}, which this version does not know`);
-    if (!known.neutral.includes(value)) throw unsupported(path, `asks for ${known.asks} (${key} = ${String(value)})`);
-  }
-  const read = parse(path, ggufSettings, settings);
+function fromGguf(checkpoint: Checkpoint): Settings {
+  const { path, tensors } = checkpoint;
+  const read = readGgufSettings(checkpoint, "llama", ggufSettings, GGUF_NEUTRAL);
   const [width, heads] = [read["llama.embedding_length"], read["llama.attention.head_count"]];
   const headDim = read["llama.attention.key_length"] ?? width / heads;
   const rotary = read["llama.rope.dimension_count"] ?? headDim;
@@ -195,8 +188,9 @@ const folderSettings = z.object({
   tie_word_embeddings: z.boolean().default(false),
 });
 
-function fromFolder({ path, settings, tensors }: Checkpoint): Settings {
-  const read = parse(path, folderSettings, settings);
+function fromFolder(checkpoint: Checkpoint): Settings {
+  const { path, tensors } = checkpoint;
+  const read = readSettings(checkpoint, folderSettings);
   for (const { rope_type, type } of [read.rope_scaling ?? {}, read.rope_parameters ?? {}]) {
     const scaling = rope_type ?? type ?? "default";
     if (scaling !== "default") throw unsupported(path, `asks for rotary scaling (${scaling})`);
@@ -221,21 +215,9 @@ function fromFolder({ path, settings, tensors }: Checkpoint): Settings {
   };
 }
 
-function parse<T extends z.ZodType>(path: string, schema: T, settings: Checkpoint["settings"]): z.infer<T> {
-  const parsed = schema.safeParse(Object.fromEntries(settings));
-  if (parsed.success) return parsed.data;
-  throw inconsistent(path, `has settings that do not hold: ${z.prettifyError(parsed.error).replace(/\s*\n\s*/g, " ")}`);
-}
-
-/** Tables of angles are as long as the context; above this a number is a damaged one. */
-const LONGEST_CONTEXT = 2 ** 20;
-
-function checkSizes(path: string, { layers, heads, kvHeads, headDim, width, vocabulary, context }: Sizes): void {
+function checkHeads(path: string, { heads, kvHeads, headDim, width }: Sizes): void {
   if (heads % kvHeads !== 0)
     throw inconsistent(path, `has ${heads} heads, which ${kvHeads} key/value heads cannot share`);
   if (headDim % 2 !== 0)
     throw inconsistent(path, `has ${width} dimensions in ${heads} heads: ${headDim} each is no even number`);
-  if (layers > 10_000) throw inconsistent(path, `has ${layers} layers`);
-  if (vocabulary < 1) throw inconsistent(path, "has no token embedding");
-  if (context > LONGEST_CONTEXT) throw inconsistent(path, `has a context of ${context} tokens`);
 }

@@ -17,44 +17,33 @@ const LONGEST_HEADER = 100_000_000;
 
 /**
  * Where the tensors of a safetensors file lie (format: github.com/huggingface/safetensors). No weight is read.
+ * @param skipped names of tensors to leave out, of whatever type.
  * @throws ERR_TOKENLENSE_FORMAT where it is cut short or damaged, ERR_TOKENLENSE_QUANTISATION for other types than F32, F16
  * and BF16.
  */
-export async function readSafetensors(path: string): Promise<StoredTensor[]> {
+export async function readSafetensors(path: string, skipped: RegExp): Promise<StoredTensor[]> {
   const file = await open(path, "r");
   try {
     const { size } = await file.stat();
     const { header, dataStart } = await readHeader(file, path, size);
-    return Object.entries(header).map(
-      ([
-        name,
-        {
-          dtype,
-          shape,
-          data_offsets: [start, end],
-        },
-      ]) => {
-        if (dtype !== "F32" && dtype !== "F16" && dtype !== "BF16") {
-          throw new TokenlenseError(
-            "ERR_TOKENLENSE_QUANTISATION",
-            `Tensor ${name} of ${path} is of type ${dtype}, which this version cannot read.`,
-            {
-              hint: "Readable are F32, F16 and BF16.",
-            },
-          );
-        }
-        const encoding: Encoding = dtype;
-        const bytes = shape.reduce((product, n) => product * n, ENCODINGS[encoding].bytes);
-        if (end - start !== bytes)
-          throw inconsistent(
-            path,
-            `gives tensor ${name} ${end - start} bytes, but [${shape.join(", ")}] needs ${bytes}`,
-          );
-        if (dataStart + end > size)
-          throw inconsistent(path, `is cut short: it must have at least ${dataStart + end} bytes and has ${size}`);
-        return { name, file: path, offset: dataStart + start, encoding, shape };
-      },
-    );
+    const wanted = Object.entries(header).filter(([name]) => !skipped.test(name));
+    return wanted.map(([name, { dtype, shape, data_offsets }]) => {
+      if (dtype !== "F32" && dtype !== "F16" && dtype !== "BF16") {
+        throw new TokenlenseError(
+          "ERR_TOKENLENSE_QUANTISATION",
+          `Tensor ${name} of ${path} is of type ${dtype}, which this version cannot read.`,
+          { hint: "Readable are F32, F16 and BF16." },
+        );
+      }
+      const encoding: Encoding = dtype;
+      const [start, end] = data_offsets;
+      const bytes = shape.reduce((product, n) => product * n, ENCODINGS[encoding].bytes);
+      if (end - start !== bytes)
+        throw inconsistent(path, `gives tensor ${name} ${end - start} bytes, but [${shape.join(", ")}] needs ${bytes}`);
+      if (dataStart + end > size)
+        throw inconsistent(path, `is cut short: it must have at least ${dataStart + end} bytes and has ${size}`);
+      return { name, file: path, offset: dataStart + start, encoding, shape };
+    });
   } finally {
     await file.close();
   }

@@ -4,12 +4,12 @@ import { join } from "node:path";
 import { native } from "../../src/install/binding.js";
 import type { GradientPlan, NativeModel, StepFunctionSpec, WeightSpec } from "../../src/native.js";
 
-/** Sizes of a random Llama model. */
+/** Sizes of a random model. */
 export interface Sizes {
   layers: number;
   heads: number;
   kvHeads: number;
-  /** Even. */
+  /** Even where the family has rotary embeddings. */
   headDim: number;
   width: number;
   /** Size of the MLP. */
@@ -18,9 +18,13 @@ export interface Sizes {
   context: number;
 }
 
-/** The family's own TorchScript, and the same model in plain ATen with the minimal contract. */
-export const FAMILY = readFileSync(new URL("../../native/families/llama.py", import.meta.url), "utf8");
-export const TWIN = readFileSync(new URL("twin.py", import.meta.url), "utf8");
+const text = (path: string) => readFileSync(new URL(path, import.meta.url), "utf8");
+
+/** A family's own TorchScript, and the same model in plain ATen with the minimal contract. */
+export const FAMILY = text("../../native/families/llama.py");
+export const TWIN = text("twin.py");
+export const GPT2 = text("../../native/families/gpt2.py");
+export const GPT2_TWIN = text("twin_gpt2.py");
 
 /** Uniform numbers in [0, 1), the same for the same seed (mulberry32). */
 export function random(seed: number): () => number {
@@ -38,22 +42,36 @@ export function randomIds(count: number, vocabulary: number, seed: number): Int3
   return Int32Array.from({ length: count }, () => Math.floor(next() * vocabulary));
 }
 
-/** Builds archives with the same random weights from each source and loads them. Dispose of the result. */
+/**
+ * Builds archives with the same random weights from each source and loads them. Weights are what the sources read, of whichever family.
+ * Dispose of the result.
+ */
 export async function randomModels(sizes: Sizes, seed: number, ...sources: string[]): Promise<NativeModel[]> {
+  const reads = (name: string) => sources.some((source) => new RegExp(`self\\.${name}\\b`).test(source));
   const { layers, heads, kvHeads, headDim, width, hidden, vocabulary, context } = sizes;
   const folder = mkdtempSync(join(tmpdir(), "tokenlense-random-"));
   try {
     const file = join(folder, "weights.bin");
+    const [queries, keys] = [heads * headDim, kvHeads * headDim];
     // name, shape, spread: 0 stands for a norm's weight, around one.
     const table: [string, number[], number][] = [
       ["embedding", [vocabulary, width], 1],
+      ["positions", [context, width], 0.5],
       ["attention_norm", [layers, width], 0],
-      ["qkv", [layers, (heads + 2 * kvHeads) * headDim, width], 1.5 / Math.sqrt(width)],
-      ["attention_out", [layers, width, heads * headDim], 1 / Math.sqrt(width)],
+      ["attention_norm_bias", [layers, width], 0.3],
+      ["qkv", [layers, queries + 2 * keys, width], 1.5 / Math.sqrt(width)],
+      ["qkv_bias", [layers, queries + 2 * keys], 0.3],
+      ["attention_out", [layers, width, queries], 1 / Math.sqrt(width)],
+      ["attention_out_bias", [layers, width], 0.3],
       ["mlp_norm", [layers, width], 0],
+      ["mlp_norm_bias", [layers, width], 0.3],
       ["gate_up", [layers, 2 * hidden, width], 1.5 / Math.sqrt(width)],
+      ["up", [layers, hidden, width], 1.5 / Math.sqrt(width)],
+      ["up_bias", [layers, hidden], 0.3],
       ["down", [layers, width, hidden], 1 / Math.sqrt(hidden)],
+      ["down_bias", [layers, width], 0.3],
       ["final_norm", [width], 0],
+      ["final_norm_bias", [width], 0.3],
       ["head", [vocabulary, width], 1 / Math.sqrt(width)],
     ];
     const next = random(seed);
@@ -61,7 +79,7 @@ export async function randomModels(sizes: Sizes, seed: number, ...sources: strin
     const chunks: Buffer[] = [];
     const weights: WeightSpec[] = [];
     let offset = 0;
-    for (const [name, shape, spread] of table) {
+    for (const [name, shape, spread] of table.filter(([name]) => reads(name))) {
       const count = shape.reduce((a, b) => a * b, 1);
       const values = Float32Array.from({ length: count }, () =>
         spread === 0 ? 1 + 0.2 * normal() : spread * normal(),
@@ -84,8 +102,10 @@ export async function randomModels(sizes: Sizes, seed: number, ...sources: strin
         hidden_width: hidden,
         vocabulary,
         context,
+        // By the seed, so that both kinds are tried.
+        exact_gelu: seed % 2,
       };
-      const floats = { rope_theta: 10000, norm_eps: 1e-5 };
+      const floats = { norm_eps: 1e-5, ...(reads("rotary_cos") ? { rope_theta: 10_000 } : {}) };
       await native().buildArchive({ output, source, integers, floats, weights, files: {} }).promise;
       models.push(await native().loadModel(output, "cpu").promise);
     }

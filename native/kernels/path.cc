@@ -24,10 +24,13 @@ class PathRun {
       : model_(model), plan_(plan), context_(context), head_(model, plan, context) {}
 
   AttributionResult run() {
-    const at::Tensor clean = embed(model_, plan_.ids).narrow(1, 0, plan_.rows());
+    const at::Tensor embedded = embed(model_, plan_.ids).narrow(1, 0, plan_.rows());
     const at::Tensor baseline = embed_baseline(model_, plan_.baseline, plan_.rows());
-    ends_ = {through_stages(model_, clean, 0, plan_.layer, context_), through_stages(model_, baseline, 0, plan_.layer, context_)};
-    const at::Tensor hidden = head_.rows_before_outputs(through(ends_.input));
+    ends_ = {through_stages(model_, embedded, 0, plan_.layer, context_), through_stages(model_, baseline, 0, plan_.layer, context_)};
+    const StagedForward clean_pass(model_, ends_.input, plan_.layer, 0, Rules::gradient, context_);
+    sequence_bytes_ = clean_pass.count() * clean_pass.stage_bytes();
+    least_ = least_bytes(clean_pass, plan_.rows()) + head_.bytes();
+    const at::Tensor hidden = head_.rows_before_outputs(clean_pass.hidden());
     head_.score(hidden, result_);
     const at::Tensor values = head_.values(hidden, every_output(plan_));
     require_finite(values, plan_, "The attributed value");
@@ -50,7 +53,8 @@ class PathRun {
     sums_ = at::zeros({plan_.outputs()}, at::kDouble);
     // Per output one sum over all nodes; where they do not fit together, outputs go in groups.
     const int64_t one = length * width * static_cast<int64_t>(sizeof(float));
-    const int64_t group = std::clamp<int64_t>(plan_.memory_budget / 4 / one, 1, plan_.outputs());
+    const int64_t spare = (plan_.memory_budget - least_ - scores.bytes()) / 2;
+    const int64_t group = std::clamp<int64_t>(spare / one, 1, plan_.outputs());
     reserved_ = group * one + scores.bytes();
     progress_.emplace(context_, 0);
     const auto nodes = plan_.tolerance > 0 ? std::vector<PathNode>() : fixed_nodes();
@@ -154,8 +158,7 @@ class PathRun {
   // Nodes that go through the model together.
   size_t chunk(size_t left) const {
     const int64_t by_rows = (kForwardRows + plan_.rows() - 1) / plan_.rows();
-    // The first forward pass tells what a stage holds; until then it has one sequence.
-    const int64_t by_memory = sequence_bytes_ == 0 ? 1 : std::max<int64_t>(1, plan_.memory_budget * 2 / 5 / sequence_bytes_);
+    const int64_t by_memory = std::max<int64_t>(1, (plan_.memory_budget - reserved_) * 2 / 5 / sequence_bytes_);
     return static_cast<size_t>(std::min<int64_t>({by_rows, by_memory, static_cast<int64_t>(left)}));
   }
 
@@ -170,8 +173,7 @@ class PathRun {
       for (const auto& target : targets_of(nodes[i], static_cast<int64_t>(i - begin), from, totals.size(0))) targets.push_back(target);
     }
     if (targets.empty()) return;
-    StagedForward forward(model_, at::stack(points), plan_.layer, plan_.memory_budget * 2 / 5, Rules::gradient, context_);
-    sequence_bytes_ = forward.count() * forward.stage_bytes() / static_cast<int64_t>(points.size());
+    StagedForward forward(model_, at::stack(points), plan_.layer, (plan_.memory_budget - reserved_) * 2 / 5, Rules::gradient, context_);
     for (const auto& target : targets) {
       rows.push_back(forward.hidden()[target.sequence][target.position]);
       outputs.push_back(target.output);
@@ -197,7 +199,7 @@ class PathRun {
   TaskContext& context_;
   Head head_;
   PathEnds ends_;
-  int64_t sequence_bytes_ = 0, reserved_ = 0;
+  int64_t sequence_bytes_ = 0, least_ = 0, reserved_ = 0;  // of one sequence's graphs; of the whole run; of the sums
   std::optional<Progress> progress_;
   at::Tensor sums_, change_;    // [outputs] float64
   std::vector<double> strata_;  // borders, from 0 to 1

@@ -11,15 +11,15 @@ import {
 } from "./generate.js";
 import { native } from "./install/binding.js";
 import { packageVersion } from "./install/paths.js";
-import { findMethod, type Method, type MethodName, type MethodOptions } from "./methods/index.js";
+import { resolveChoice } from "./methods/choice.js";
+import type { Method, MethodName, MethodOptions } from "./methods/index.js";
 import type { Model } from "./models/model.js";
 import type { AttributionPlan } from "./native.js";
-import { unknownName } from "./nearest.js";
 import { callback, maxNewTokens, parseOptions, promptOptions, targetOptions } from "./options.js";
 import { Attribution, type Token } from "./result.js";
 import { forcedIds, forcedSequence, joinIds, type Prompt, readPrompt, requireContext } from "./sequence.js";
-import { resolveStep, type StepChoice } from "./steps/index.js";
-import { dropoutOf, requireContrast, requireStep, scoresOf } from "./steps/run.js";
+import type { StepChoice } from "./steps/index.js";
+import { dropoutOf, scoresOf } from "./steps/run.js";
 import { run, throwIfCancelled } from "./task.js";
 
 export interface AttributionProgress {
@@ -90,13 +90,7 @@ export async function attribute<Name extends MethodName = MethodName>(
 ): Promise<Attribution> {
   const checked = parseOptions(schema, options);
   const { model, signal, onProgress } = checked;
-  const method = findMethod(checked.method);
-  const step = resolveStep(checked.step ?? (checked.contrast === undefined ? method.step : "contrast_prob_diff"));
-  requireStep(method, step);
-  const stepScores = checked.stepScores.map(resolveStep);
-  requireContrast([step, ...stepScores], checked.contrast);
-  const { aggregate } = checked;
-  const own = parseMethodOptions(method, aggregate === undefined ? checked.options : { ...checked.options, aggregate });
+  const { method, own, step, stepScores } = resolveChoice(checked);
   requireCapability(model, method);
   throwIfCancelled(signal);
 
@@ -187,14 +181,6 @@ async function sequence(
       },
     );
   return { ids: joinIds(prompt.ids, generation.ids), target: prompt.input + generation.text, generation };
-}
-
-/** Options by name, with the nearest ones where a name is wrong. */
-function parseMethodOptions(method: Method, options: Record<string, unknown>): unknown {
-  const known = Object.keys((method.options as z.ZodObject).shape);
-  for (const name of Object.keys(options))
-    if (!known.includes(name)) throw unknownName(`option of ${method.name}`, name, known);
-  return parseOptions(method.options, options);
 }
 
 function requireCapability(model: Model, method: Method): void {

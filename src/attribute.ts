@@ -108,7 +108,7 @@ export async function attribute<Name extends MethodName = MethodName>(
     step: step.spec,
     stepScores: stepScores.filter(({ score }) => !score).map(({ spec }) => spec),
     ...(checked.contrast !== undefined && {
-      contrast: { ...readContrast(model, checked.contrast, prompt, outputs, checked), ownPrefix: step.ownPrefix },
+      contrast: readContrast(model, checked.contrast, prompt, outputs, checked, step.ownPrefix),
     }),
     ...dropoutOf([step, ...stepScores]),
     logits: stepScores.some(({ score }) => score),

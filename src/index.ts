@@ -1,4 +1,11 @@
 export { type AttributeOptions, type AttributionProgress, attribute } from "./attribute.js";
+export {
+  type AttributeContextOptions,
+  attributeContext,
+  type ContextAttribution,
+  type Cue,
+  type SensitiveOutput,
+} from "./context.js";
 export type { ContrastOption } from "./contrast.js";
 export { type ErrorCode, TokenlenseError } from "./errors.js";
 export {

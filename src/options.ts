@@ -15,7 +15,10 @@ export function parseOptions<Schema extends z.ZodType>(schema: Schema, options: 
   throw new TokenlenseError("ERR_TOKENLENSE_INPUT", faults.join("; "), { cause: result.error });
 }
 
-const tokenIds = z.custom<Int32Array>((value) => value instanceof Int32Array, "expected an Int32Array of token ids");
+export const tokenIds = z.custom<Int32Array>(
+  (value) => value instanceof Int32Array,
+  "expected an Int32Array of token ids",
+);
 
 /** The options that every function over a model and a prompt takes. */
 export const promptOptions = {

@@ -41,8 +41,8 @@ const builtIn = {
 type BuiltInName = keyof typeof builtIn;
 /** A step function of this package, or one that was registered. */
 export type StepName = BuiltInName | (string & {});
-/** By name, or with options: `{ name: "top_p_size", topP: 0.5 }`. */
-export type StepChoice = StepName | ({ name: StepName } & Record<string, unknown>);
+/** By name; with options, `{ name: "top_p_size", topP: 0.5 }`; or a step function itself. */
+export type StepChoice = StepName | StepFunction | ScoredStep | ({ name: StepName } & Record<string, unknown>);
 
 /** Every step function of this package, by name. Definitions are those of Inseq 0.7.1. */
 export const steps: Readonly<Record<BuiltInName, StepFunction>> = builtIn;
@@ -72,10 +72,17 @@ export interface ResolvedStep {
   score?: ScoredStep["score"];
 }
 
+const nameOf = (choice: StepChoice) => (typeof choice === "string" ? choice : choice.name);
+
 /** @throws ERR_TOKENLENSE_INPUT with the nearest names, or naming the options that are wrong. */
 export function resolveStep(choice: StepChoice): ResolvedStep {
-  const { name, ...options } = typeof choice === "string" ? { name: choice } : choice;
-  const step = Object.hasOwn(builtIn, name) ? steps[name as BuiltInName] : registered.get(name);
+  const own = typeof choice === "object" && ("score" in choice || "source" in choice);
+  const { name, ...options } = typeof choice === "string" || own ? { name: nameOf(choice) } : choice;
+  const step = own
+    ? (choice as StepFunction | ScoredStep)
+    : Object.hasOwn(builtIn, name)
+      ? steps[name as BuiltInName]
+      : registered.get(name);
   if (!step) throw unknownName("step function", name, [...Object.keys(builtIn), ...registered.keys()]);
   const plain = { contrastive: false, ownPrefix: false, flat: true };
   const unknown = Object.keys(options).find(
@@ -84,12 +91,12 @@ export function resolveStep(choice: StepChoice): ResolvedStep {
   if (unknown !== undefined)
     throw unknownName(`option of ${name}`, unknown, Object.keys(("options" in step && step.options?.shape) || {}));
   if ("score" in step) return { ...plain, spec: { name, source: "" }, score: step.score };
-  const own = step.options ? (parseOptions(step.options, options) as z.output<z.ZodObject>) : {};
+  const filled = step.options ? (parseOptions(step.options, options) as z.output<z.ZodObject>) : {};
   return {
-    spec: { name, source: typeof step.source === "string" ? step.source : step.source(own) },
+    spec: { name, source: typeof step.source === "string" ? step.source : step.source(filled) },
     contrastive: step.contrastive ?? false,
     ownPrefix: step.ownPrefix ?? false,
     flat: step.flat ?? false,
-    ...(name === mcDropoutProbAvg.name && { dropout: own as NonNullable<PlanBase["dropout"]> }),
+    ...(name === mcDropoutProbAvg.name && { dropout: filled as NonNullable<PlanBase["dropout"]> }),
   };
 }

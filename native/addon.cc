@@ -38,6 +38,7 @@ Napi::Value attribution_value(Napi::Env env, const AttributionResult& result) {
   stats.Set("block", static_cast<double>(result.block));
   object.Set("scores", TensorHandle::wrap(env, result.scores.cpu()));
   object.Set("stepScores", scores);
+  if (result.logits.defined()) object.Set("logits", TensorHandle::wrap(env, result.logits));
   if (result.deltas.defined()) object.Set("deltas", TensorHandle::wrap(env, result.deltas.cpu()));
   if (result.steps.defined()) object.Set("steps", TensorHandle::wrap(env, result.steps.cpu()));
   object.Set("stats", stats);

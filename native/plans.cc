@@ -14,12 +14,27 @@ Reduce reduction(const Fields& fields) {
   return one_of<Reduce>(fields, "reduce", {{"l2", Reduce::l2}, {"sum", Reduce::sum}, {"none", Reduce::none}});
 }
 
+Contrast contrast(const Fields& plan, const Plan& common) {
+  const Fields fields(plan.get("contrast"), plan.path("contrast"));
+  Contrast contrast{fields.ids("ids"), fields.ids("positions"), fields.flag("ownPrefix")};
+  if (static_cast<int64_t>(contrast.positions.size()) != common.outputs()) wrong(fields.path("positions"), "one for each output");
+  for (const int64_t position : contrast.positions)
+    if (position < 1 || position >= static_cast<int64_t>(contrast.ids.size())) wrong(fields.path("positions"), "within the contrast's ids");
+  return contrast;
+}
+
 void read_common(const Fields& fields, Plan& plan) {
   plan.ids = fields.ids("ids");
   plan.prompt_length = fields.integer("promptLength", 0);
   plan.step = step_function(fields.get("step"), fields.path("step"));
   fields.each("stepScores",
               [&](const Napi::Value& score, const std::string& path) { plan.step_scores.push_back(step_function(score, path)); });
+  if (fields.has("contrast")) plan.contrast = contrast(fields, plan);
+  if (fields.has("dropout")) {
+    const Fields dropout(fields.get("dropout"), fields.path("dropout"));
+    plan.dropout = {dropout.number("rate", 0, 0.99), dropout.integer("passes", 2), static_cast<uint64_t>(dropout.integer("seed", 0))};
+  }
+  plan.logits = fields.has("logits") && fields.flag("logits");
   plan.memory_budget = fields.integer("memoryBudget", 1);
   plan.engine = one_of<Engine>(
       fields, "engine", {{"auto", Engine::automatic}, {"ragged", Engine::ragged}, {"batched", Engine::batched}, {"plain", Engine::plain}});

@@ -13,6 +13,19 @@ TORCH_API std::shared_ptr<CompilationUnit> compile(const std::string& source);
 }
 
 namespace tokenlense {
+namespace {
+
+// The input of that name; null where there is none.
+const at::Tensor* asked(const StepInputs& inputs, const std::string& name) {
+  if (name == "logits") return &inputs.logits;
+  if (name == "targets") return &inputs.targets;
+  if (name == "contrast_logits") return &inputs.contrast_logits;
+  if (name == "contrast_targets") return &inputs.contrast_targets;
+  if (name == "noisy") return &inputs.noisy;
+  return nullptr;
+}
+
+}  // namespace
 
 StepFunction::StepFunction(std::string name, const std::string& source) : name_(std::move(name)) {
   static std::mutex mutex;
@@ -28,14 +41,26 @@ StepFunction::StepFunction(std::string name, const std::string& source) : name_(
                 "It is TorchScript: def step(logits: Tensor, targets: Tensor) -> Tensor.");
   }
   unit_ = unit;
+  for (const auto& argument : unit->get_function("step").getSchema().arguments()) {
+    if (!asked(StepInputs(), argument.name()))
+      throw Error("INPUT", "The step function \"" + name_ + "\" asks for \"" + argument.name() + "\", which no step has.",
+                  "There are logits, targets, contrast_logits, contrast_targets and noisy.");
+    arguments_.push_back(argument.name());
+  }
 }
 
-at::Tensor StepFunction::operator()(const at::Tensor& logits, const at::Tensor& targets) const {
+bool StepFunction::asks_for(const std::string& argument) const {
+  return std::find(arguments_.begin(), arguments_.end(), argument) != arguments_.end();
+}
+
+at::Tensor StepFunction::operator()(const StepInputs& inputs) const {
   torch::jit::GraphOptimizerEnabledGuard plain(false);
-  at::Tensor values = unit_->get_function("step")({logits, targets}).toTensor();
-  if (values.dim() != 1 || values.size(0) != logits.size(0))
+  std::vector<c10::IValue> stack;
+  for (const auto& argument : arguments_) stack.emplace_back(*asked(inputs, argument));
+  at::Tensor values = unit_->get_function("step")(std::move(stack)).toTensor();
+  if (values.dim() != 1 || values.size(0) != inputs.targets.size(0))
     throw Error("INPUT",
-                "The step function \"" + name_ + "\" must give one value for each of " + std::to_string(logits.size(0)) + " rows.");
+                "The step function \"" + name_ + "\" must give one value for each of " + std::to_string(inputs.targets.size(0)) + " rows.");
   return values;
 }
 

@@ -1,5 +1,6 @@
 import { performance } from "node:perf_hooks";
 import { z } from "zod";
+import { type ContrastOption, contrastSchema, readContrast } from "./contrast.js";
 import { TokenlenseError } from "./errors.js";
 import {
   continuePrompt,
@@ -10,14 +11,15 @@ import {
 } from "./generate.js";
 import { native } from "./install/binding.js";
 import { packageVersion } from "./install/paths.js";
-import { findMethod, type Method, type MethodName, type MethodOptions } from "./methods/index.js";
+import { resolveChoice } from "./methods/choice.js";
+import type { Method, MethodName, MethodOptions } from "./methods/index.js";
 import type { Model } from "./models/model.js";
 import type { AttributionPlan } from "./native.js";
-import { unknownName } from "./nearest.js";
 import { callback, maxNewTokens, parseOptions, promptOptions, targetOptions } from "./options.js";
 import { Attribution, type Token } from "./result.js";
 import { forcedIds, forcedSequence, joinIds, type Prompt, readPrompt, requireContext } from "./sequence.js";
-import { findStep, type StepName } from "./steps/index.js";
+import type { StepChoice } from "./steps/index.js";
+import { dropoutOf, scoresOf } from "./steps/run.js";
 import { run, throwIfCancelled } from "./task.js";
 
 export interface AttributionProgress {
@@ -42,16 +44,23 @@ export interface AttributeOptions<Name extends MethodName = MethodName> extends 
   method?: Name | undefined;
   /** The method's own options; `tokenlense methods` and the `methods` registry list them with their defaults. */
   options?: MethodOptions<Name> | undefined;
-  /** The attributed step function. Default: the method's own, mostly "probability". */
-  step?: StepName | undefined;
+  /**
+   * The attributed step function, by name or with options. Default: the method's own, mostly "probability"; with a
+   * contrast, "contrast_prob_diff".
+   */
+  step?: StepChoice | undefined;
   /** Step functions to evaluate at every output beside. Default ["probability"]. */
-  stepScores?: readonly StepName[] | undefined;
+  stepScores?: readonly StepChoice[] | undefined;
+  /** Another text to set the outputs against: why this token and not that one? */
+  contrast?: ContrastOption | undefined;
   /** How the embedding dimension goes: L2 norm (the default), signed sum, or kept. A method may not offer all. */
   aggregate?: "vnorm" | "sum" | "none" | undefined;
   /** Bytes of working memory, weights not counted. Default: half of what is free to this process. */
   memoryBudget?: number | undefined;
   onProgress?: ((progress: AttributionProgress) => void) | undefined;
 }
+
+const stepChoice = z.union([z.string(), z.looseObject({ name: z.string() })]);
 
 const schema = z.strictObject({
   ...promptOptions,
@@ -60,8 +69,9 @@ const schema = z.strictObject({
   generation: samplingSchema.prefault({}),
   method: z.string().default("saliency"),
   options: z.record(z.string(), z.unknown()).default({}),
-  step: z.string().optional(),
-  stepScores: z.array(z.string()).default(["probability"]),
+  step: stepChoice.optional(),
+  stepScores: z.array(stepChoice).default(["probability"]),
+  contrast: contrastSchema.optional(),
   aggregate: z.string().optional(),
   memoryBudget: z.int().positive().optional(),
   onProgress: callback<NonNullable<AttributeOptions["onProgress"]>>(),
@@ -80,12 +90,7 @@ export async function attribute<Name extends MethodName = MethodName>(
 ): Promise<Attribution> {
   const checked = parseOptions(schema, options);
   const { model, signal, onProgress } = checked;
-  const method = findMethod(checked.method);
-  const step = findStep(checked.step ?? method.step);
-  requireStep(method, step.name as StepName);
-  const stepScores = [...new Set(checked.stepScores)].map(findStep);
-  const { aggregate } = checked;
-  const own = parseMethodOptions(method, aggregate === undefined ? checked.options : { ...checked.options, aggregate });
+  const { method, own, step, stepScores } = resolveChoice(checked);
   requireCapability(model, method);
   throwIfCancelled(signal);
 
@@ -96,11 +101,17 @@ export async function attribute<Name extends MethodName = MethodName>(
   const { ids, target, generation } = await sequence(checked, prompt, timings, tell("generate"));
 
   const shape = method.plan(own, { model, ids, promptLength: prompt.ids.length });
+  const outputs = ids.length - prompt.ids.length;
   const plan = {
     ids,
     promptLength: prompt.ids.length,
-    step: { name: step.name, source: step.source },
-    stepScores: stepScores.map(({ name, source }) => ({ name, source })),
+    step: step.spec,
+    stepScores: stepScores.filter(({ score }) => !score).map(({ spec }) => spec),
+    ...(checked.contrast !== undefined && {
+      contrast: { ...readContrast(model, checked.contrast, prompt, outputs, checked), ownPrefix: step.ownPrefix },
+    }),
+    ...dropoutOf([step, ...stepScores]),
+    logits: stepScores.some(({ score }) => score),
     ...shape,
     memoryBudget: checked.memoryBudget ?? Math.max(1, Math.floor(process.availableMemory() / 2)),
     engine: "auto",
@@ -119,11 +130,9 @@ export async function attribute<Name extends MethodName = MethodName>(
       dimensions: method.dimensions?.(own) ?? [],
       convergenceDeltas: outcome.deltas?.data() as Float32Array | undefined,
       pathSteps: outcome.steps?.data() as Int32Array | undefined,
-      stepScores: Object.fromEntries(
-        Object.entries(outcome.stepScores).map(([name, values]) => [name, finite(name, values.data() as Float32Array)]),
-      ),
+      stepScores: scoresOf(stepScores, outcome, ids.subarray(prompt.ids.length)),
       method: method.name,
-      step: step.name,
+      step: step.spec.name,
       modelName: model.name,
       prompt: prompt.given,
       input: prompt.input,
@@ -174,22 +183,6 @@ async function sequence(
   return { ids: joinIds(prompt.ids, generation.ids), target: prompt.input + generation.text, generation };
 }
 
-/** Options by name, with the nearest ones where a name is wrong. */
-function parseMethodOptions(method: Method, options: Record<string, unknown>): unknown {
-  const known = Object.keys((method.options as z.ZodObject).shape);
-  for (const name of Object.keys(options))
-    if (!known.includes(name)) throw unknownName(`option of ${method.name}`, name, known);
-  return parseOptions(method.options, options);
-}
-
-function requireStep(method: Method, step: StepName): void {
-  if (!method.steps || method.steps.includes(step)) return;
-  throw new TokenlenseError(
-    "ERR_TOKENLENSE_INPUT",
-    `The method "${method.name}" is defined for ${method.steps.join(", ")}, not for the step function "${step}".`,
-  );
-}
-
 function requireCapability(model: Model, method: Method): void {
   const present = new Set(model.contract.methods);
   const missing = method.needs.map((set) => set.filter((name) => !present.has(name)));
@@ -200,14 +193,6 @@ function requireCapability(model: Model, method: Method): void {
     `The method "${method.name}" needs what ${model.name} does not have: ${sets.join("; or ")}.`,
     { hint: "Build the model again from its folder or GGUF file: archives of this version have it." },
   );
-}
-
-function finite(name: string, values: Float32Array): Float32Array {
-  const at = values.findIndex((value) => !Number.isFinite(value));
-  if (at < 0) return values;
-  throw new TokenlenseError("ERR_TOKENLENSE_NON_FINITE", `The step score "${name}" is ${values[at]} at output ${at}.`, {
-    hint: 'Leave it out of stepScores; "crossentropy" stays finite where a probability vanishes.',
-  });
 }
 
 async function timed<T>(timings: Record<string, number>, phase: string, work: () => Promise<T>): Promise<T> {

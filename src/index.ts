@@ -1,4 +1,5 @@
 export { type AttributeOptions, type AttributionProgress, attribute } from "./attribute.js";
+export type { ContrastOption } from "./contrast.js";
 export { type ErrorCode, TokenlenseError } from "./errors.js";
 export {
   type GenerateOptions,
@@ -9,10 +10,18 @@ export {
   type SamplingOptions,
 } from "./generate.js";
 export { native } from "./install/binding.js";
-export { type Method, type MethodName, methods } from "./methods/index.js";
+export { type Method, type MethodName, type MethodOptions, methods } from "./methods/index.js";
 export { loadModel, type Model } from "./models/model.js";
 export type { AttributionStats, Native, NativeTensor } from "./native.js";
 export { Attribution, type AttributionData, type Token } from "./result.js";
-export { type StepFunction, type StepName, steps } from "./steps/index.js";
+export {
+  registerStep,
+  type ScoredStep,
+  type StepChoice,
+  type StepFunction,
+  type StepName,
+  type StepTensors,
+  steps,
+} from "./steps/index.js";
 export { load, save } from "./storage/native.js";
 export type { NativeDocument } from "./storage/schema.js";

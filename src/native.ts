@@ -75,7 +75,10 @@ export interface BuildSpec {
 
 export interface StepFunctionSpec {
   name: string;
-  /** TorchScript: `def step(logits: Tensor, targets: Tensor) -> Tensor`, [n, vocabulary] and [n] int64 to [n]. Row i may depend on row i only. */
+  /**
+   * TorchScript: `def step(logits: Tensor, targets: Tensor) -> Tensor`, [n, vocabulary] and [n] int64 to [n]. Row i may
+   * depend on row i only. It may also ask for `contrast_logits`, `contrast_targets` and `noisy` [n, passes], by name.
+   */
   source: string;
 }
 
@@ -89,6 +92,18 @@ export interface PlanBase {
   step: StepFunctionSpec;
   /** Evaluated at every output, no gradient. */
   stepScores: StepFunctionSpec[];
+  /** Another text, for step functions that ask for it. */
+  contrast?: {
+    ids: Int32Array;
+    /** Where in it each output's counterpart stands. */
+    positions: Int32Array;
+    /** The attributed function reads the counterpart after the contrast's own prefix; step scores always do. */
+    ownPrefix: boolean;
+  };
+  /** Forward passes with dropout, for step functions that ask for them. */
+  dropout?: { rate: number; passes: number; seed: number };
+  /** Give the logits before every output. */
+  logits?: boolean;
   /** Bytes of working memory, weights not counted; at least 1. */
   memoryBudget: number;
   /** "ragged" is the fast path; "plain" a loop of vector-Jacobian products by libtorch's autograd, for tests. */
@@ -189,6 +204,8 @@ export interface NativeAttribution {
   /** [sequence, outputs], or more dimensions where the plan keeps them; sequence = ids.length. Zero where a position does not come before the output. */
   scores: NativeTensor;
   stepScores: Record<string, NativeTensor>;
+  /** [outputs, vocabulary], where the plan asks for them. */
+  logits?: NativeTensor;
   /** [outputs]: by how much the scores' sum misses what the method says that it is. */
   deltas?: NativeTensor;
   /** [outputs] int32: nodes of a path. */

@@ -19,6 +19,11 @@ export function nearest(name: string, names: readonly string[]): string[] {
 export function unknownName(kind: string, name: string, names: readonly string[]): TokenlenseError {
   const near = nearest(name, names);
   return new TokenlenseError("ERR_TOKENLENSE_INPUT", `Unknown ${kind} "${name}".`, {
-    hint: near.length > 0 ? `Did you mean ${near.join(" or ")}?` : `Known: ${names.join(", ")}.`,
+    hint:
+      near.length > 0
+        ? `Did you mean ${near.join(" or ")}?`
+        : names.length > 0
+          ? `Known: ${names.join(", ")}.`
+          : "There are none.",
   });
 }

@@ -74,10 +74,6 @@ void StagedForward::drop_graphs() {
 
 Stage StagedForward::stage(int64_t i) const { return kept_ ? stages_[i] : record(i, inputs_[i]); }
 
-int64_t StagedForward::bytes() const {
-  return kept_ ? count() * stage_bytes_ : count() * static_cast<int64_t>(inputs().nbytes()) + stage_bytes_;
-}
-
 Stage StagedForward::record(int64_t i, const at::Tensor& input) const {
   at::AutoGradMode recording(true);
   RulesGuard rules(rules_);

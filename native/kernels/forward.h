@@ -40,7 +40,9 @@ class StagedForward {
   /// Bytes that the graph of one stage holds.
   int64_t stage_bytes() const { return stage_bytes_; }
   /// Bytes that all this holds while its stages are walked.
-  int64_t bytes() const;
+  int64_t bytes() const { return kept_ ? count() * stage_bytes_ : rebuilt_bytes(); }
+  /// Likewise, were its graphs rebuilt in turn.
+  int64_t rebuilt_bytes() const { return count() * static_cast<int64_t>(inputs().nbytes()) + stage_bytes_; }
 
  private:
   Stage record(int64_t i, const at::Tensor& input) const;

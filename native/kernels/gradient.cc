@@ -31,7 +31,7 @@ AttributionResult attribute_gradient(const Model& model, const GradientPlan& pla
     values = found.values, cotangents = found.cotangents;
   }
   require_finite(values, plan, "The attributed value");
-  result.step_scores = head.step_scores(hidden);
+  head.score(hidden, result);
 
   const at::Tensor factor = !plan.multiply_by_input ? at::Tensor() : pairs ? input[0] - input[1] : input[0];
   Scores scores(plan, plan.reduce, input);

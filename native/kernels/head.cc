@@ -1,6 +1,9 @@
 #include "head.h"
 
+#include <ATen/CPUGeneratorImpl.h>
+
 #include "../error.h"
+#include "forward.h"
 #include "quadrature.h"
 
 namespace tokenlense {
@@ -8,6 +11,49 @@ namespace tokenlense {
 Head::Head(const Model& model, const Plan& plan, TaskContext& context)
     : model_(model), plan_(plan), context_(context), row_bytes_(5 * static_cast<int64_t>(sizeof(float)) * model.vocabulary()) {
   chunk_ = std::clamp<int64_t>(plan.memory_budget / 8 / row_bytes_, 1, 64);
+  if (any_step([](const StepFunction& step) { return step.contrastive(); })) read_contrast();
+  if (any_step([](const StepFunction& step) { return step.asks_for("noisy"); })) read_noise();
+}
+
+bool Head::any_step(bool (*asks)(const StepFunction&)) const {
+  return asks(*plan_.step) || std::any_of(plan_.step_scores.begin(), plan_.step_scores.end(), asks);
+}
+
+void Head::read_contrast() {
+  if (!plan_.contrast) throw Error("INPUT", "This step function sets the outputs against another text: a contrast is needed.");
+  const auto& contrast = *plan_.contrast;
+  const at::Tensor hidden = through_stages(model_, embed(model_, contrast.ids), 0, stage_count(model_), context_)[0];
+  std::vector<int64_t> rows;
+  for (const int64_t position : contrast.positions) rows.push_back(position - 1);
+  contrast_hidden_ = hidden.index_select(0, at::tensor(rows, at::kLong).to(model_.device));
+}
+
+// Dropout falls on what each layer adds to the residual stream.
+void Head::read_noise() {
+  at::Generator generator = at::make_generator<at::CPUGeneratorImpl>(plan_.dropout.seed);
+  auto dropped = [&](const at::Tensor& update) {
+    const at::Tensor kept = (at::rand(update.sizes(), generator, at::kFloat) >= plan_.dropout.rate).to(update.options());
+    return update * kept / (1 - plan_.dropout.rate);
+  };
+  const at::Tensor clean = embed(model_, plan_.ids).narrow(1, 0, plan_.rows());
+  std::vector<at::Tensor> passes;
+  for (int64_t pass = 0; pass < plan_.dropout.passes; ++pass) {
+    at::Tensor x = model_.layered() ? clean : dropped(clean);
+    for (int64_t i = 0; i < stage_count(model_); ++i) {
+      context_.check();
+      const at::Tensor next = through_stage(model_, i, x);
+      x = model_.layered() ? x + dropped(next - x) : next;
+    }
+    const at::Tensor hidden = rows_before_outputs(x);
+    std::vector<at::Tensor> parts;
+    each_chunk(hidden.size(0), [&](int64_t from, int64_t count) {
+      std::vector<int64_t> ids(plan_.ids.begin() + plan_.prompt_length + from, plan_.ids.begin() + plan_.prompt_length + from + count);
+      const at::Tensor probabilities = at::softmax(model_.logits(hidden.narrow(0, from, count)), -1);
+      parts.push_back(probabilities.gather(1, at::tensor(ids, at::kLong).to(model_.device).unsqueeze(1)));
+    });
+    passes.push_back(at::cat(parts));
+  }
+  noisy_ = at::cat(passes, 1);
 }
 
 template <class Body>
@@ -18,10 +64,27 @@ void Head::each_chunk(int64_t rows, const Body& body) const {
   }
 }
 
-at::Tensor Head::targets(const std::vector<int64_t>& outputs, int64_t from, int64_t count) const {
-  std::vector<int64_t> ids(count);
-  for (int64_t i = 0; i < count; ++i) ids[i] = plan_.ids[plan_.prompt_length + outputs[from + i]];
-  return at::tensor(ids, at::kLong).to(model_.device);
+StepInputs Head::inputs(const StepFunction& step, const at::Tensor& logits, const std::vector<int64_t>& outputs, int64_t from,
+                        int64_t count, bool attributed) const {
+  auto gather = [&](const auto& pick) {
+    std::vector<int64_t> ids(count);
+    for (int64_t i = 0; i < count; ++i) ids[i] = pick(outputs[from + i]);
+    return at::tensor(ids, at::kLong).to(model_.device);
+  };
+  StepInputs inputs{logits, gather([&](int64_t t) { return plan_.ids[plan_.prompt_length + t]; }), {}, {}, {}};
+  if (step.contrastive()) {
+    const auto& contrast = *plan_.contrast;
+    inputs.contrast_targets = gather([&](int64_t t) { return contrast.ids[contrast.positions[t]]; });
+    if (attributed && !contrast.own_prefix) {
+      inputs.contrast_logits = logits;
+    } else {
+      at::NoGradGuard constant;  // another text: the input's gradient does not pass through it
+      inputs.contrast_logits =
+          model_.logits(contrast_hidden_.index_select(0, gather([](int64_t t) { return t; }))).to(logits.scalar_type());
+    }
+  }
+  if (step.asks_for("noisy")) inputs.noisy = noisy_.index_select(0, gather([](int64_t t) { return t; })).to(logits.scalar_type());
+  return inputs;
 }
 
 void Head::require_gradient(const at::Tensor& value) const {
@@ -33,7 +96,8 @@ void Head::require_gradient(const at::Tensor& value) const {
 at::Tensor Head::values(const at::Tensor& hidden, const std::vector<int64_t>& outputs) const {
   std::vector<at::Tensor> parts;
   each_chunk(hidden.size(0), [&](int64_t from, int64_t count) {
-    parts.push_back((*plan_.step)(model_.logits(hidden.narrow(0, from, count)), targets(outputs, from, count)).to(at::kFloat));
+    const at::Tensor logits = model_.logits(hidden.narrow(0, from, count));
+    parts.push_back((*plan_.step)(inputs(*plan_.step, logits, outputs, from, count, true)).to(at::kFloat));
   });
   return at::cat(parts);
 }
@@ -44,7 +108,7 @@ Head::Cotangents Head::cotangents(const at::Tensor& hidden, const std::vector<in
     at::AutoGradMode recording(true);
     RulesGuard guard(rules);
     at::Tensor leaf = hidden.narrow(0, from, count).detach().contiguous().requires_grad_();
-    const at::Tensor value = (*plan_.step)(model_.logits(leaf), targets(outputs, from, count));
+    const at::Tensor value = (*plan_.step)(inputs(*plan_.step, model_.logits(leaf), outputs, from, count, true));
     require_gradient(value);
     cotangents.push_back(torch::autograd::grad({value.sum()}, {leaf})[0]);
     values.push_back(value.detach());
@@ -58,8 +122,10 @@ Head::Multipliers Head::multipliers(const at::Tensor& hidden, const at::Tensor& 
     at::AutoGradMode recording(true);
     RulesGuard guard(Rules::deeplift);
     at::Tensor leaf = at::stack({hidden.narrow(0, from, count), baseline.narrow(0, from, count)}).detach().requires_grad_();
-    const at::Tensor logits = model_.logits(leaf), wanted = targets(outputs, from, count);
-    const LineIntegral mean = mean_gradient(*plan_.step, logits.detach()[0], logits.detach()[1], wanted);
+    const at::Tensor logits = model_.logits(leaf);
+    const LineIntegral mean = mean_gradient(*plan_.step, logits.detach()[0], logits.detach()[1], [&](const at::Tensor& point) {
+      return inputs(*plan_.step, point, outputs, from, count, true);
+    });
     const at::Tensor upper = at::stack({mean.gradient, at::zeros_like(mean.gradient)});
     cotangents.push_back(torch::autograd::grad({logits}, {leaf}, {upper})[0][0]);
     values.push_back(mean.end);
@@ -68,17 +134,19 @@ Head::Multipliers Head::multipliers(const at::Tensor& hidden, const at::Tensor& 
   return {at::cat(values), at::cat(baselines), at::cat(cotangents)};
 }
 
-std::map<std::string, at::Tensor> Head::step_scores(const at::Tensor& hidden) const {
+void Head::score(const at::Tensor& hidden, AttributionResult& result) const {
+  if (plan_.step_scores.empty() && !plan_.logits) return;
   std::map<std::string, std::vector<at::Tensor>> parts;
+  std::vector<at::Tensor> logits_parts;
   const auto outputs = every_output(plan_);
-  if (!plan_.step_scores.empty())
-    each_chunk(hidden.size(0), [&](int64_t from, int64_t count) {
-      const at::Tensor logits = model_.logits(hidden.narrow(0, from, count)), wanted = targets(outputs, from, count);
-      for (const auto& score : plan_.step_scores) parts[score.name()].push_back(score(logits, wanted).to(at::kFloat).cpu());
-    });
-  std::map<std::string, at::Tensor> scores;
-  for (const auto& [name, values] : parts) scores[name] = at::cat(values);
-  return scores;
+  each_chunk(hidden.size(0), [&](int64_t from, int64_t count) {
+    const at::Tensor logits = model_.logits(hidden.narrow(0, from, count));
+    for (const auto& score : plan_.step_scores)
+      parts[score.name()].push_back(score(inputs(score, logits, outputs, from, count, false)).to(at::kFloat).cpu());
+    if (plan_.logits) logits_parts.push_back(logits.to(at::kFloat).cpu());
+  });
+  for (const auto& [name, values] : parts) result.step_scores[name] = at::cat(values);
+  if (plan_.logits) result.logits = at::cat(logits_parts);
 }
 
 at::Tensor Head::rows_before_outputs(const at::Tensor& hidden) const {

@@ -28,14 +28,20 @@ class Head {
   };
   Multipliers multipliers(const at::Tensor& hidden, const at::Tensor& baseline, const std::vector<int64_t>& outputs) const;
 
-  /// The plan's step scores [outputs] each, by name; hidden [outputs, width].
-  std::map<std::string, at::Tensor> step_scores(const at::Tensor& hidden) const;
+  /// Puts the plan's step scores, [outputs] each, and its logits into the result; hidden [outputs, width].
+  void score(const at::Tensor& hidden, AttributionResult& result) const;
 
   /// Rows of hidden [1, length, width] before the outputs.
   at::Tensor rows_before_outputs(const at::Tensor& hidden) const;
 
  private:
-  at::Tensor targets(const std::vector<int64_t>& outputs, int64_t from, int64_t count) const;
+  /// What the function asks for, for outputs [from, from + count) of the list. `attributed`: with its own prefix only where the plan says
+  /// so.
+  StepInputs inputs(const StepFunction& step, const at::Tensor& logits, const std::vector<int64_t>& outputs, int64_t from, int64_t count,
+                    bool attributed) const;
+  void read_contrast();
+  void read_noise();
+  bool any_step(bool (*asks)(const StepFunction&)) const;
   template <class Body>
   void each_chunk(int64_t rows, const Body& body) const;
   void require_gradient(const at::Tensor& value) const;
@@ -43,6 +49,8 @@ class Head {
   const Plan& plan_;
   TaskContext& context_;
   int64_t row_bytes_, chunk_;
+  at::Tensor contrast_hidden_;  // [outputs, width], before each counterpart
+  at::Tensor noisy_;            // [outputs, passes]
 };
 
 /// 0, 1, … n − 1.

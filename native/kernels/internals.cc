@@ -56,7 +56,7 @@ class InternalsRun {
       x = next;
       progress.advance(1);
     }
-    result_.step_scores = head_.step_scores(head_.rows_before_outputs(x));
+    head_.score(head_.rows_before_outputs(x), result_);
     if (plan_.kind == InternalsKind::rollout)
       result_.scores = before_outputs(rolled.narrow(0, plan_.prompt_length - 1, plan_.outputs()).t());
     else
@@ -126,7 +126,7 @@ class InternalsRun {
     const auto outputs = every_output(plan_);
     const auto found = head_.cotangents(hidden, outputs);
     require_finite(found.values, plan_, "The attributed value");
-    result_.step_scores = head_.step_scores(hidden);
+    head_.score(hidden, result_);
     const int64_t heads = model_.integer("heads"), layers = model_.integer("layers");
     std::map<int64_t, at::Tensor> by_layer;
     for (const int64_t layer : layers_) by_layer[layer] = at::zeros({plan_.rows(), plan_.outputs(), heads}, input.options());

@@ -5,6 +5,7 @@
 #include "path_nodes.h"
 #include "products.h"
 #include "scores.h"
+#include "survey.h"
 
 // Interpolation is per position and the mask is causal, so one interpolated sequence serves every output: n forward passes and n·T
 // products, where a program that takes output by output needs n·T of both.
@@ -14,6 +15,8 @@ namespace {
 
 // Sequences of one forward pass have this many rows together, for its products to run at full speed.
 constexpr int64_t kForwardRows = 384;
+// Of a path to a tolerance, before it looks how far it is.
+constexpr int64_t kFirstNodes = 12;
 
 class PathRun {
  public:
@@ -21,49 +24,48 @@ class PathRun {
       : model_(model), plan_(plan), context_(context), head_(model, plan, context) {}
 
   AttributionResult run() {
-    const at::Tensor clean = embed(model_, plan_.ids).narrow(1, 0, plan_.rows());
+    const at::Tensor embedded = embed(model_, plan_.ids).narrow(1, 0, plan_.rows());
     const at::Tensor baseline = embed_baseline(model_, plan_.baseline, plan_.rows());
-    ends_ = {through_stages(model_, clean, 0, plan_.layer, context_), through_stages(model_, baseline, 0, plan_.layer, context_)};
-    const at::Tensor hidden = head_.rows_before_outputs(through(ends_.input));
-    result_.step_scores = head_.step_scores(hidden);
+    ends_ = {through_stages(model_, embedded, 0, plan_.layer, context_), through_stages(model_, baseline, 0, plan_.layer, context_)};
+    const StagedForward clean_pass(model_, ends_.input, plan_.layer, 0, Rules::gradient, context_);
+    sequence_bytes_ = clean_pass.count() * clean_pass.stage_bytes();
+    least_ = least_bytes(clean_pass, plan_.rows()) + head_.bytes();
+    const at::Tensor hidden = head_.rows_before_outputs(clean_pass.hidden());
+    head_.score(hidden, result_);
     const at::Tensor values = head_.values(hidden, every_output(plan_));
     require_finite(values, plan_, "The attributed value");
 
-    std::vector<PathNode> nodes = plan_.kind == PathKind::sequential ? sequential_nodes(plan_, ends_)
-                                  : plan_.kind == PathKind::random   ? random_nodes(plan_, ends_)
-                                                                     : straight_nodes(plan_, ends_);
+    // Where the sum of a straight path's scores should arrive.
+    if (plan_.kind == PathKind::discretized ? !plan_.multiply_by_input : plan_.kind != PathKind::sequential && plan_.multiply_by_input)
+      change_ = (values - head_.values(head_.rows_before_outputs(through(ends_.baseline)), every_output(plan_))).cpu().to(at::kDouble);
     result_.steps = at::zeros({plan_.outputs()}, at::kInt);
-    for (const auto& node : nodes)
-      for (int64_t t = 0; t < plan_.outputs(); ++t) result_.steps[t] += node.weights[t] != 0 ? 1 : 0;
-    walk(nodes);
-    if (plan_.kind != PathKind::sequential && plan_.multiply_by_input) {
-      const at::Tensor base = head_.values(head_.rows_before_outputs(through(ends_.baseline)), every_output(plan_));
-      result_.deltas = (sums_ - (values - base).cpu().to(at::kDouble)).to(at::kFloat);
-    }
+    attribute();
+    if (change_.defined()) result_.deltas = (sums_ - change_).to(at::kFloat);
     return std::move(result_);
   }
 
  private:
   at::Tensor through(const at::Tensor& x) const { return through_stages(model_, x, plan_.layer, stage_count(model_), context_); }
 
-  void walk(const std::vector<PathNode>& nodes) {
+  void attribute() {
     const int64_t width = ends_.input.size(2), length = plan_.rows();
     Scores scores(plan_, plan_.reduce, ends_.input);
     sums_ = at::zeros({plan_.outputs()}, at::kDouble);
     // Per output one sum over all nodes; where they do not fit together, outputs go in groups.
     const int64_t one = length * width * static_cast<int64_t>(sizeof(float));
-    const int64_t group = std::clamp<int64_t>(plan_.memory_budget / 4 / one, 1, plan_.outputs());
-    int64_t work = 0;
-    for (const auto& node : nodes) work += work_of(targets_of(node, 0, 0, plan_.outputs()), stage_count(model_) - plan_.layer);
-    Progress progress(context_, work);
+    const int64_t spare = (plan_.memory_budget - least_ - scores.bytes()) / 2;
+    const int64_t group = std::clamp<int64_t>(spare / one, 1, plan_.outputs());
+    reserved_ = group * one + scores.bytes();
+    progress_.emplace(context_, 0);
+    const auto nodes = plan_.tolerance > 0 ? std::vector<PathNode>() : fixed_nodes();
+    if (plan_.tolerance > 0) strata_ = find_strata();
     for (int64_t from = 0; from < plan_.outputs(); from += group) {
       const int64_t count = std::min(group, plan_.outputs() - from);
       at::Tensor totals = at::zeros({count, length, width}, ends_.input.options());
-      for (size_t begin = 0; begin < nodes.size();) {
-        const size_t end = begin + chunk(nodes.size() - begin);
-        walk_chunk(nodes, begin, end, from, totals, count * one + scores.bytes(), progress);
-        begin = end;
-      }
+      if (plan_.tolerance > 0)
+        to_tolerance(totals, from);
+      else
+        accumulate(nodes, totals, from);
       for (int64_t t = from; t < from + count; ++t) {
         const at::Tensor total = totals[t - from].narrow(0, 0, plan_.high(t));
         sums_[t] = total.sum(at::kDouble).cpu();
@@ -71,6 +73,79 @@ class PathRun {
       }
     }
     result_.scores = scores.finish("The attribution");
+  }
+
+  std::vector<PathNode> fixed_nodes() const {
+    return plan_.kind == PathKind::sequential    ? sequential_nodes(plan_, ends_)
+           : plan_.kind == PathKind::random      ? random_nodes(plan_, ends_)
+           : plan_.kind == PathKind::discretized ? discretized_nodes(model_, plan_, ends_, context_)
+                                                 : straight_nodes(plan_, ends_);
+  }
+
+  // ---- to a tolerance ----
+  //
+  // Along the line a language model's step function changes in a few places, abruptly: equally good nodes everywhere are mostly wasted. So
+  // a first look, by forward passes alone, finds where the functions change, and the line is cut into strata of equal change, with a node
+  // in the middle of each. Outputs whose sum misses the function's change by more than the tolerance go on with each stratum cut in
+  // three: its node stays the middle one, so that nothing is done twice.
+
+  // Values [points, outputs] at points of the line, no gradients.
+  at::Tensor values_at(const std::vector<double>& points) const {
+    const auto outputs = every_output(plan_);
+    std::vector<at::Tensor> values;
+    for (size_t begin = 0; begin < points.size();) {
+      const size_t count = std::min<size_t>(points.size() - begin, (kForwardRows + plan_.rows() - 1) / plan_.rows());
+      std::vector<at::Tensor> inputs;
+      for (size_t i = begin; i < begin + count; ++i) inputs.push_back(at::lerp(ends_.baseline[0], ends_.input[0], points[i]));
+      const at::Tensor hidden = through(at::stack(inputs)).narrow(1, plan_.prompt_length - 1, plan_.outputs());
+      std::vector<int64_t> wanted;
+      for (size_t i = 0; i < count; ++i) wanted.insert(wanted.end(), outputs.begin(), outputs.end());
+      values.push_back(
+          head_.values(hidden.flatten(0, 1), wanted).view({static_cast<int64_t>(count), plan_.outputs()}).cpu().to(at::kDouble));
+      begin += count;
+    }
+    return at::cat(values);
+  }
+
+  std::vector<double> find_strata() const {
+    Survey survey;
+    while (!survey.done()) survey.add(values_at(survey.wanted()));
+    return survey.strata(std::min<int64_t>(plan_.steps, kFirstNodes));
+  }
+
+  void to_tolerance(at::Tensor& totals, int64_t from) {
+    std::vector<bool> open(totals.size(0), true);
+    std::vector<double> bounds = strata_;
+    const at::Tensor allowed = change_.abs() * plan_.tolerance;
+    for (bool first = true;; first = false) {
+      std::vector<double> weights(plan_.outputs(), 0);
+      for (int64_t t = 0; t < totals.size(0); ++t)
+        if (open[t]) weights[from + t] = 1;
+      if (!first)
+        for (int64_t t = 0; t < totals.size(0); ++t)
+          if (open[t]) totals[t].div_(3);
+      accumulate(stratum_nodes(plan_, ends_, bounds, weights, first), totals, from);
+      if (!first) bounds = cut_in_three(bounds);
+      bool any = false;
+      for (int64_t t = 0; t < totals.size(0); ++t) {
+        const double sum = totals[t].narrow(0, 0, plan_.high(from + t)).sum(at::kDouble).item<double>();
+        open[t] = open[t] && std::abs(sum - change_[from + t].item<double>()) > allowed[from + t].item<double>();
+        any = any || open[t];
+      }
+      if (!any || static_cast<int64_t>(bounds.size() - 1) * 3 > plan_.steps) return;
+    }
+  }
+
+  void accumulate(const std::vector<PathNode>& nodes, at::Tensor& totals, int64_t from) {
+    for (const auto& node : nodes) {
+      progress_->extend(work_of(targets_of(node, 0, from, totals.size(0)), stage_count(model_) - plan_.layer));
+      for (int64_t t = from; t < from + totals.size(0); ++t) result_.steps[t] += node.weights[t] != 0 ? 1 : 0;
+    }
+    for (size_t begin = 0; begin < nodes.size();) {
+      const size_t end = begin + chunk(nodes.size() - begin);
+      walk_chunk(nodes, begin, end, from, totals);
+      begin = end;
+    }
   }
 
   std::vector<Target> targets_of(const PathNode& node, int64_t sequence, int64_t from, int64_t count) const {
@@ -83,13 +158,11 @@ class PathRun {
   // Nodes that go through the model together.
   size_t chunk(size_t left) const {
     const int64_t by_rows = (kForwardRows + plan_.rows() - 1) / plan_.rows();
-    // The first forward pass tells what a stage holds; until then it has one sequence.
-    const int64_t by_memory = sequence_bytes_ == 0 ? 1 : std::max<int64_t>(1, plan_.memory_budget * 2 / 5 / sequence_bytes_);
+    const int64_t by_memory = std::max<int64_t>(1, (plan_.memory_budget - reserved_) * 2 / 5 / sequence_bytes_);
     return static_cast<size_t>(std::min<int64_t>({by_rows, by_memory, static_cast<int64_t>(left)}));
   }
 
-  void walk_chunk(const std::vector<PathNode>& nodes, size_t begin, size_t end, int64_t from, at::Tensor& totals, int64_t reserved,
-                  Progress& progress) {
+  void walk_chunk(const std::vector<PathNode>& nodes, size_t begin, size_t end, int64_t from, at::Tensor& totals) {
     std::vector<at::Tensor> points, factors;
     std::vector<Target> targets;
     std::vector<at::Tensor> rows;
@@ -100,17 +173,16 @@ class PathRun {
       for (const auto& target : targets_of(nodes[i], static_cast<int64_t>(i - begin), from, totals.size(0))) targets.push_back(target);
     }
     if (targets.empty()) return;
-    StagedForward forward(model_, at::stack(points), plan_.layer, plan_.memory_budget * 2 / 5, Rules::gradient, context_);
-    sequence_bytes_ = forward.count() * forward.stage_bytes() / static_cast<int64_t>(points.size());
+    StagedForward forward(model_, at::stack(points), plan_.layer, (plan_.memory_budget - reserved_) * 2 / 5, Rules::gradient, context_);
     for (const auto& target : targets) {
       rows.push_back(forward.hidden()[target.sequence][target.position]);
       outputs.push_back(target.output);
     }
     const auto found = head_.cotangents(at::stack(rows), outputs);
-    const ProductsBudget budget{plan_.memory_budget, head_.bytes() + reserved, plan_.engine,
+    const ProductsBudget budget{plan_.memory_budget, head_.bytes() + reserved_, plan_.engine,
                                 "Attributing " + std::to_string(plan_.ids.size()) + " tokens"};
     const auto report =
-        products(model_, forward, targets, found.cotangents, budget, progress, [&](const Target& target, const at::Tensor& gradient) {
+        products(model_, forward, targets, found.cotangents, budget, *progress_, [&](const Target& target, const at::Tensor& gradient) {
           const auto& node = nodes[begin + target.sequence];
           const int64_t count = node.only < 0 ? target.rows() : 1;  // a position's own row is the first of them
           totals[target.output - from]
@@ -127,8 +199,10 @@ class PathRun {
   TaskContext& context_;
   Head head_;
   PathEnds ends_;
-  int64_t sequence_bytes_ = 0;
-  at::Tensor sums_;
+  int64_t sequence_bytes_ = 0, least_ = 0, reserved_ = 0;  // of one sequence's graphs; of the whole run; of the sums
+  std::optional<Progress> progress_;
+  at::Tensor sums_, change_;    // [outputs] float64
+  std::vector<double> strata_;  // borders, from 0 to 1
   AttributionResult result_;
 };
 

@@ -23,6 +23,22 @@ std::vector<PathNode> straight_nodes(const PathPlan& plan, const PathEnds& ends)
   return nodes;
 }
 
+std::vector<PathNode> stratum_nodes(const PathPlan& plan, const PathEnds& ends, const std::vector<double>& borders,
+                                    const std::vector<double>& share, bool middle) {
+  const at::Tensor factor = difference_or_one(plan, ends);
+  std::vector<PathNode> nodes;
+  for (size_t i = 0; i + 1 < borders.size(); ++i) {
+    const double low = borders[i], width = borders[i + 1] - low;
+    for (const double place : middle ? std::vector<double>{0.5} : std::vector<double>{1.0 / 6, 5.0 / 6}) {
+      std::vector<double> weights = share;
+      for (double& weight : weights) weight *= middle ? width : width / 3;
+      nodes.push_back({[ends, alpha = low + width * place] { return at::lerp(ends.baseline[0], ends.input[0], alpha); },
+                       [factor] { return factor; }, -1, std::move(weights)});
+    }
+  }
+  return nodes;
+}
+
 std::vector<PathNode> sequential_nodes(const PathPlan& plan, const PathEnds& ends) {
   const Quadrature rule = quadrature(plan.rule, plan.steps);
   const at::Tensor factor = difference_or_one(plan, ends);

@@ -19,5 +19,10 @@ struct PathEnds {
 std::vector<PathNode> straight_nodes(const PathPlan& plan, const PathEnds& ends);
 std::vector<PathNode> sequential_nodes(const PathPlan& plan, const PathEnds& ends);
 std::vector<PathNode> random_nodes(const PathPlan& plan, const PathEnds& ends);
+std::vector<PathNode> discretized_nodes(const Model& model, const PathPlan& plan, const PathEnds& ends, TaskContext& context);
+/// A node in the middle of each stratum between two borders; or, where the strata have theirs already, in the outer thirds. `share`
+/// [outputs] is 1 where the output takes part.
+std::vector<PathNode> stratum_nodes(const PathPlan& plan, const PathEnds& ends, const std::vector<double>& borders,
+                                    const std::vector<double>& share, bool middle);
 
 }  // namespace tokenlense

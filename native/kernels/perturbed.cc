@@ -15,7 +15,7 @@ Perturbed::Perturbed(const Model& model, const PerturbationPlan& plan, TaskConte
   const at::Tensor hidden = head_.rows_before_outputs(forward_.hidden());
   values_ = head_.values(hidden, every_output(plan));
   require_finite(values_, plan, "The attributed value");
-  step_scores_ = head_.step_scores(hidden);
+  head_.score(hidden, scored_);
   const int64_t fixed = forward_.bytes() + head_.bytes(), least = fixed + plan.rows() * forward_.row_bytes();
   if (least > plan.memory_budget)
     throw Error("MEMORY",
@@ -42,8 +42,7 @@ at::Tensor Perturbed::values(const at::Tensor& suffixes, int64_t start, const st
 }
 
 AttributionResult Perturbed::finish() const {
-  AttributionResult result;
-  result.step_scores = step_scores_;
+  AttributionResult result = scored_;
   result.planned_bytes = forward_.bytes() + head_.bytes() + most_rows_ * forward_.row_bytes();
   result.block = plan_.outputs();
   return result;

@@ -36,7 +36,7 @@ class Perturbed {
   Head head_;
   SuffixForward forward_;
   at::Tensor values_;
-  std::map<std::string, at::Tensor> step_scores_;
+  AttributionResult scored_;  // step scores only
   int64_t most_rows_;
 };
 

@@ -16,12 +16,29 @@ struct Baseline {
   std::vector<int64_t> ids;                               // one per position
 };
 
+/// Another text to set the outputs against.
+struct Contrast {
+  std::vector<int64_t> ids;        // its prompt and continuation
+  std::vector<int64_t> positions;  // where in it each output's counterpart stands
+  bool own_prefix = false;         // the attributed function reads the counterpart after the contrast's own prefix, not the output's
+};
+
+/// Forward passes with dropout, for step functions that ask how sure the model is.
+struct Dropout {
+  double rate = 0.1;
+  int64_t passes = 5;
+  uint64_t seed = 0;
+};
+
 /// What every kind of attribution is told.
 struct Plan {
   std::vector<int64_t> ids;  // prompt and target
   int64_t prompt_length;     // outputs are positions prompt_length … ids.size() − 1
   std::optional<StepFunction> step;
   std::vector<StepFunction> step_scores;
+  std::optional<Contrast> contrast;
+  Dropout dropout;
+  bool logits = false;    // give the logits before every output too
   int64_t memory_budget;  // bytes of working memory, weights not counted
   Engine engine;
 
@@ -34,6 +51,7 @@ struct Plan {
 struct AttributionResult {
   at::Tensor scores;  // [sequence, outputs] or [sequence, outputs, …]
   std::map<std::string, at::Tensor> step_scores;
+  at::Tensor logits;  // [outputs, vocabulary], where the plan asks for them
   at::Tensor deltas;  // [outputs], completeness of the method; undefined where it has none
   at::Tensor steps;   // [outputs], nodes of a path; undefined elsewhere
   Engine engine = Engine::automatic;

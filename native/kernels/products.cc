@@ -10,6 +10,14 @@ namespace {
 constexpr int64_t kBatchRows = 768;
 constexpr int64_t kFloat = sizeof(float);
 
+int64_t work_per_row(const StagedForward& forward) {
+  return 3 * forward.stage_bytes() / (forward.inputs().size(0) * forward.inputs().size(1)) / 2;
+}
+
+int64_t one_target_bytes(const StagedForward& forward, int64_t rows) {
+  return rows * (work_per_row(forward) + 2 * forward.inputs().size(2) * kFloat);
+}
+
 [[noreturn]] void too_little_memory(const ProductsBudget& budget, int64_t least) {
   throw Error("MEMORY",
               budget.subject + " needs at least " + mebibytes(least) + " of working memory; the budget is " + mebibytes(budget.bytes) + ".",
@@ -21,11 +29,10 @@ class Ragged {
   Ragged(StagedForward& forward, const std::vector<Target>& targets, const at::Tensor& cotangents, const ProductsBudget& budget)
       : forward_(forward), targets_(targets), cotangents_(cotangents), width_(forward.inputs().size(2)) {
     const Stage first = forward.stage(0);
-    const int64_t saved_rows = forward.inputs().size(0) * forward.inputs().size(1);
-    work_per_row_ = 3 * forward.stage_bytes() / saved_rows / 2;
+    work_per_row_ = work_per_row(forward);
     int64_t largest = 0, all_rows = 0;
     for (const auto& target : targets) largest = std::max(largest, target.rows()), all_rows += target.rows();
-    const int64_t other = shared_bytes(first) + budget.reserved, one_target = largest * (work_per_row_ + 2 * width_ * kFloat);
+    const int64_t other = shared_bytes(first) + budget.reserved, one_target = one_target_bytes(forward, largest);
     // Graphs were kept by a share of the budget; where that leaves too little for the rest, memory goes before time.
     if (forward.kept() && forward.count() > 1 && forward.bytes() + other + one_target > budget.bytes) forward.drop_graphs();
     const int64_t fixed = forward.bytes() + other, least = fixed + one_target;
@@ -139,6 +146,10 @@ int64_t work_of(const std::vector<Target>& targets, int64_t stages) {
   int64_t rows = 0;
   for (const auto& target : targets) rows += target.rows();
   return rows * stages;
+}
+
+int64_t least_bytes(const StagedForward& forward, int64_t rows) {
+  return forward.rebuilt_bytes() + shared_bytes(forward.stage(0)) + one_target_bytes(forward, rows);
 }
 
 ProductsReport products(const Model& model, StagedForward& forward, const std::vector<Target>& targets, const at::Tensor& cotangents,

@@ -26,6 +26,9 @@ struct ProductsReport {
   int64_t planned_bytes, block;
 };
 
+/// The least that products of targets of so many rows take beside what the caller holds, with graphs rebuilt in turn.
+int64_t least_bytes(const StagedForward& forward, int64_t rows);
+
 /// Gets rows floor … position of one target's product.
 using ProductSink = std::function<void(const Target&, const at::Tensor& rows)>;
 

@@ -53,9 +53,10 @@ Quadrature quadrature(PathRule rule, int64_t n) {
   return result;
 }
 
-LineIntegral mean_gradient(const StepFunction& step, const at::Tensor& logits, const at::Tensor& baseline, const at::Tensor& targets) {
+LineIntegral mean_gradient(const StepFunction& step, const at::Tensor& logits, const at::Tensor& baseline,
+                           const std::function<StepInputs(const at::Tensor&)>& inputs_at) {
   const at::Tensor end = logits.to(at::kDouble), start = baseline.to(at::kDouble), difference = end - start;
-  const at::Tensor value = step(end, targets).detach(), base = step(start, targets).detach(), wanted = value - base;
+  const at::Tensor value = step(inputs_at(end)).detach(), base = step(inputs_at(start)).detach(), wanted = value - base;
   const at::Tensor allowed = kTolerance * (value.abs() + base.abs()).clamp_min(1e-12);
   at::Tensor gradient;
   for (int64_t n = kFewestNodes; n <= kMostNodes; n *= 2) {
@@ -63,7 +64,7 @@ LineIntegral mean_gradient(const StepFunction& step, const at::Tensor& logits, c
     gradient = at::zeros_like(end);
     for (int64_t i = 0; i < n; ++i) {
       at::Tensor point = (start + difference * rule.nodes[i]).requires_grad_();
-      const at::Tensor at_point = step(point, targets);
+      const at::Tensor at_point = step(inputs_at(point));
       gradient.add_(torch::autograd::grad({at_point.sum()}, {point})[0], rule.weights[i]);
     }
     if (((gradient * difference).sum(-1) - wanted).abs().le(allowed).all().item<bool>()) break;

@@ -1,10 +1,16 @@
 import type { AttributeOptions } from "../attribute.js";
+import { TokenlenseError } from "../errors.js";
+import type { StepChoice } from "../steps/index.js";
 import { type ModelFlags, promptText, withModel } from "./session.js";
 
 export interface AttributeFlags extends ModelFlags {
   target?: string;
   method: NonNullable<AttributeOptions["method"]>;
-  step?: NonNullable<AttributeOptions["step"]>;
+  option: Record<string, unknown>;
+  step?: StepChoice;
+  stepScore: StepChoice[];
+  contrast?: string;
+  contrastPrompt?: string;
   aggregate?: NonNullable<AttributeOptions["aggregate"]>;
   memoryBudget?: number;
   output: string;
@@ -13,13 +19,24 @@ export interface AttributeFlags extends ModelFlags {
 
 /** `tokenlense attribute`: stores the attribution and prints it. */
 export async function attributeCommand(argument: string, flags: AttributeFlags): Promise<void> {
+  const { contrastPrompt: contrastStart, contrast: alternative } = flags;
+  if (contrastStart !== undefined && alternative === undefined)
+    throw new TokenlenseError("ERR_TOKENLENSE_INPUT", "--contrast-prompt goes with --contrast.");
+  const contrast =
+    contrastStart === undefined || alternative === undefined
+      ? alternative
+      : { prompt: contrastStart, target: alternative };
+  const choice = {
+    method: flags.method,
+    options: flags.option,
+    aggregate: flags.aggregate,
+    step: flags.step,
+    stepScores: flags.stepScore.length > 0 ? flags.stepScore : undefined,
+    contrast,
+  };
   // A misspelt name should not have to wait for the model.
-  const [{ findMethod }, { findStep }] = await Promise.all([
-    import("../methods/index.js"),
-    import("../steps/index.js"),
-  ]);
-  findMethod(flags.method);
-  if (flags.step !== undefined) findStep(flags.step);
+  const { resolveChoice } = await import("../methods/choice.js");
+  resolveChoice(choice);
 
   const prompt = await promptText(argument);
   const { temperature, topK, topP, seed } = flags;
@@ -31,9 +48,7 @@ export async function attributeCommand(argument: string, flags: AttributeFlags):
       target: flags.target,
       maxNewTokens: flags.maxNewTokens,
       generation: { temperature, topK, topP, seed },
-      method: flags.method,
-      step: flags.step,
-      aggregate: flags.aggregate,
+      ...choice,
       memoryBudget: flags.memoryBudget,
       chat: flags.chat,
       system: flags.system,

@@ -2,7 +2,7 @@
 import { Command, Option } from "commander";
 import { packageVersion } from "../install/paths.js";
 import { report } from "./failure.js";
-import { bytes, number, wholeNumber } from "./values.js";
+import { assignment, bytes, number, step, stepList, wholeNumber } from "./values.js";
 
 // Everything beyond commander is imported by the command that needs it: the start of the process is part of each run.
 
@@ -35,7 +35,16 @@ overModel(program.command("attribute"))
   .description("Show and store which tokens each generated token leaned on.")
   .option("--target <text>", "the whole text, beginning with the prompt, in place of generating one")
   .option("--method <name>", "attribution method; `tokenlense methods` lists them", "saliency")
-  .option("--step <name>", "attributed step function (default: the method's own)")
+  .option(
+    "--option <name=value...>",
+    'of the method, such as "steps=20" or "baseline=zero"; repeatable',
+    assignment,
+    {},
+  )
+  .option("--step <name>", 'attributed step function, also with options: "kl_divergence:topK=10"', step)
+  .option("--step-score <name...>", "step function to evaluate beside; repeatable (default: probability)", stepList, [])
+  .option("--contrast <text>", "whole text with another continuation: why this token and not that one?")
+  .option("--contrast-prompt <text>", "where the contrast begins, if not with the prompt")
   .addOption(new Option("--aggregate <how>", "how the embedding dimension goes").choices(["vnorm", "sum"]))
   .option("--memory-budget <size>", 'working memory, such as "2GiB" (default: half of what is free)', bytes)
   .option("--output <folder>", "where the result is stored", "results")

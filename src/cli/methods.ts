@@ -1,38 +1,71 @@
 import { z } from "zod";
 import { methods } from "../methods/index.js";
+import { costs } from "../methods/method.js";
 import { steps } from "../steps/index.js";
+import { paragraph } from "../viz/text.js";
+
+type Property = z.core.JSONSchema._JSONSchema;
 
 /** `tokenlense methods`: what can be attributed, and how. */
 export function methodsCommand(flags: { json?: true }): void {
-  const listed = Object.values(methods).map(({ name, summary, step, paper, options }) => ({
+  const listed = Object.values(methods).map(({ name, summary, step, steps, cost, paper, options }) => ({
     name,
     summary,
     step,
+    ...(steps && { steps }),
+    cost,
     paper,
-    options: z.toJSONSchema(options, { io: "input" }).properties ?? {},
+    options: properties(options),
   }));
-  const functions = Object.values(steps).map(({ name, summary }) => ({ name, summary }));
+  const functions = Object.values(steps).map(({ name, summary, options, contrastive, flat }) => ({
+    name,
+    summary,
+    contrastive: contrastive ?? false,
+    differentiable: !flat,
+    options: options ? properties(options) : {},
+  }));
   if (flags.json) {
-    process.stdout.write(`${JSON.stringify({ methods: listed, steps: functions })}\n`);
+    process.stdout.write(`${JSON.stringify({ methods: listed, costs, steps: functions })}\n`);
     return;
   }
+  const columns = Math.max(60, Math.min(process.stdout.columns ?? 100, 120));
+  const indented = (text: string) => paragraph(text.split(" "), " ", columns - 6).map((line) => `      ${line}`);
   const lines = [
-    "Methods (--method)",
-    ...listed.flatMap(({ name, summary, step, paper, options }) => [
+    "Methods (--method), each with its options (--option name=value)",
+    ...listed.flatMap(({ name, summary, step, cost, paper, options }) => [
       `  ${name}`,
-      `      ${summary}`,
-      `      step function: ${step}${Object.entries(options).map(describe).join("")}`,
-      `      ${paper.title}. ${paper.url}`,
+      ...indented(summary),
+      ...indented(`step function: ${step} · cost: ${costs[cost]}`),
+      ...Object.entries(options).flatMap((entry) => indented(describe(entry))),
+      ...indented(`${paper.title}. ${paper.url}`),
     ]),
     "",
-    "Step functions (--step)",
-    ...functions.map(({ name, summary }) => `  ${name.padEnd(14)}${summary}`),
+    "Step functions (--step, --step-score), with options as in kl_divergence:topK=10",
+    ...functions.flatMap(({ name, summary, options, contrastive, differentiable }) => [
+      `  ${name}`,
+      ...indented(`${summary}${contrastive ? " Needs --contrast." : ""}${differentiable ? "" : " Has no gradient."}`),
+      ...Object.entries(options).flatMap((entry) => indented(describe(entry))),
+    ]),
   ];
   process.stdout.write(`${lines.join("\n")}\n`);
 }
 
-function describe([name, schema]: [string, z.core.JSONSchema._JSONSchema]): string {
-  if (typeof schema === "boolean") return `; ${name}`;
-  const values = schema.enum ?? (schema.const === undefined ? [] : [schema.const]);
-  return `; ${name}: ${values.length > 0 ? values.join(" | ") : schema.type} (default ${schema.default})`;
+function properties(options: z.ZodType): Record<string, Property> {
+  return z.toJSONSchema(options, { io: "input" }).properties ?? {};
+}
+
+function describe([name, schema]: [string, Property]): string {
+  if (typeof schema === "boolean") return name;
+  const about = schema.description ? `: ${schema.description}` : "";
+  const initial =
+    schema.default === undefined ? "" : ` (default ${JSON.stringify(schema.default).replaceAll('"', "")})`;
+  return `${name}: ${kind(schema)}${initial}${about}`;
+}
+
+function kind(schema: Exclude<Property, boolean>): string {
+  if (schema.enum) return schema.enum.join(" | ");
+  if (schema.anyOf) return schema.anyOf.map((part) => (typeof part === "boolean" ? "" : kind(part))).join(" | ");
+  if (schema.type === "object") return `{ ${Object.keys(schema.properties ?? {}).join(", ")} }`;
+  if (schema.type === "array") return "list";
+  return schema.const === undefined ? `${schema.type}` : `${schema.const}`;
 }

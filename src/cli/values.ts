@@ -27,3 +27,37 @@ export function wholeNumber(text: string): number {
   if (!Number.isSafeInteger(value) || value < 0) throw new InvalidArgumentError("Give a whole number, 0 or more.");
   return value;
 }
+
+/** What stands after "=": a number, true or false, JSON, or text. */
+function value(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return text;
+  }
+}
+
+/** "steps=20" into an object of options. A list of numbers may be written "layers=0,5". */
+export function assignment(text: string, before: Record<string, unknown>): Record<string, unknown> {
+  const at = text.indexOf("=");
+  if (at <= 0) throw new InvalidArgumentError('Give name=value, such as "steps=20".');
+  const [name, given] = [text.slice(0, at), text.slice(at + 1)];
+  const list = ["layers", "heads"].includes(name) ? given.split(",").map(Number) : undefined;
+  return { ...before, [name]: list ?? value(given) };
+}
+
+/** "top_p_size:topP=0.5,…": a step function and its options. */
+export function step(text: string): string | ({ name: string } & Record<string, unknown>) {
+  const [name = "", ...rest] = text.split(":");
+  if (rest.length === 0) return name;
+  return rest
+    .join(":")
+    .split(",")
+    .reduce<{ name: string } & Record<string, unknown>>((options, part) => ({ ...assignment(part, options), name }), {
+      name,
+    });
+}
+
+export function stepList(text: string, before: ReturnType<typeof step>[]): ReturnType<typeof step>[] {
+  return [...before, step(text)];
+}

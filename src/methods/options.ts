@@ -40,7 +40,7 @@ export const mean = z
 export const list = (chosen: number[] | undefined) => Int32Array.from(chosen ?? []);
 export const layersAndHeads = ({ mean }: { mean: boolean }): readonly string[] => (mean ? [] : ["layer", "head"]);
 
-export const steps = z.int().positive().default(50).describe("nodes of the quadrature");
+export const steps = z.int().positive().default(50).describe("nodes of the quadrature; with a tolerance, the most");
 
 export const rule = z
   .enum(["gausslegendre", "riemann_left", "riemann_right", "riemann_middle", "riemann_trapezoid"])

@@ -1,7 +1,7 @@
-import type { StepFunction } from "./step.js";
+import { defineStep } from "./step.js";
 
 // A masked logit of minus infinity has p·ln p = 0, not NaN: hence the floor, the least finite float32.
-export const entropy: StepFunction = {
+export const entropy = defineStep({
   name: "entropy",
   summary: "Entropy of the model's distribution over the vocabulary, in nats; the target plays no part.",
   source: `
@@ -9,4 +9,4 @@ def step(logits: Tensor, targets: Tensor) -> Tensor:
     logarithms = torch.log_softmax(logits, -1)
     return -(logarithms.clamp(min=-3.4028234663852886e+38) * logarithms.exp()).sum(-1)
 `,
-};
+});

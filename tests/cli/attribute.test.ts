@@ -41,6 +41,20 @@ describe("attribute", () => {
     expect(document).toMatchObject({ metadata: { attribution_method: "input_x_gradient", version: "1.1.0" } });
   });
 
+  it("takes a method's options, step scores with theirs, and a contrast", async () => {
+    const { code, stdout, stderr } = await run([
+      "attribute",
+      "The sky is",
+      ...["--target", "The sky is blue and", "--contrast", "The sky is grey and cold"],
+      ...["--method", "occlusion", "--option", "window=2", "--option", "baseline=zero"],
+      ...["--step-score", "top_p_size:topP=0.5", "--step-score", "pcxmi", "--json", "--no-save"],
+    ]);
+    expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
+    const { data, tokenlense_native: ours } = JSON.parse(stdout);
+    expect(ours.step).toBe("contrast_prob_diff");
+    expect(Object.keys(data.step_scores)).toEqual(["top_p_size", "pcxmi"]);
+  });
+
   it("stores where it is told, and nothing with --no-save", async () => {
     const { stdout } = await run(["attribute", "x", "--output", "elsewhere/deep"]);
     expect(readdirSync(join(folder, "elsewhere/deep"))).toEqual([storedIn(stdout).split("/").at(-1)]);

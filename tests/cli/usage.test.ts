@@ -35,6 +35,13 @@ describe("wrong arguments end with code 2 and say what is wrong", () => {
     [["attribute", "x", "--aggregate", "median"], "vnorm"],
     [["attribute", "x", "--metod", "saliency"], "--method"],
     [["generate", "x", "--temperature", "hot"], "number"],
+    [["attribute", "x", "--method", "occlusoin"], "Did you mean occlusion?"],
+    [["attribute", "x", "--method", "occlusion", "--option", "windw=2"], "Did you mean window?"],
+    [["attribute", "x", "--method", "occlusion", "--option", "window=0"], "window"],
+    [["attribute", "x", "--option", "window"], "name=value"],
+    [["attribute", "x", "--step", "top_p_size"], "has no gradient"],
+    [["attribute", "x", "--step-score", "pcxmi"], "needs a contrast"],
+    [["attribute", "x", "--method", "reagent", "--step", "logit"], "defined for probability"],
   ])("%j", async (args, what) => {
     const { code, stdout, stderr } = await tokenlense(args);
     expect(code).toBe(2);
@@ -57,8 +64,15 @@ describe("methods", () => {
       expect(stdout).toContain(`\n  ${name}\n`);
       expect(stdout).toContain(paper.url);
     }
-    for (const name of Object.keys(steps)) expect(stdout).toContain(name);
-    expect(stdout).toContain("aggregate: vnorm | sum | none (default vnorm)");
+    for (const name of Object.keys(steps)) expect(stdout).toContain(`\n  ${name}\n`);
+    for (const text of [
+      "aggregate: vnorm | sum | none (default vnorm)",
+      "baseline: unk | pad | zero | mean | { text }",
+      "steps: integer (default 50)",
+      "topP: number (default 0.9)",
+      "cost: one forward pass, one backward pass for each output",
+    ])
+      expect(stdout.replaceAll(/\s+/g, " ")).toContain(text);
   });
 
   it("as JSON", async () => {

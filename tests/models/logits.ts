@@ -1,7 +1,8 @@
 import { native } from "../../src/install/binding.js";
 import type { Model } from "../../src/models/model.js";
-import { logit } from "../../src/steps/logit.js";
+import { resolveStep } from "../../src/steps/index.js";
 
+const logit = resolveStep("logit").spec;
 const normaliser = {
   name: "normaliser",
   source: "def step(logits: Tensor, targets: Tensor) -> Tensor:\n    return torch.logsumexp(logits, [-1])\n",

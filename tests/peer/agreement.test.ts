@@ -1,8 +1,9 @@
 import { readFileSync } from "node:fs";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { decodeFloats, distance } from "../../bench/numbers.js";
-import { attribute, generate, loadModel, type Model, methods, native, steps } from "../../src/index.js";
+import { attribute, generate, loadModel, type Model, methods, native } from "../../src/index.js";
 import type { AttributionPlan } from "../../src/native.js";
+import { resolveStep } from "../../src/steps/index.js";
 import { REAL_MODEL } from "../models/real.js";
 
 /** Scores and step scores of a prompt, float32 in base64. */
@@ -66,7 +67,7 @@ describe("agreement with Inseq on the default model", () => {
       "%s with the softmax of the step function in float64 is Inseq's in float64, on any CPU",
       async (name) => {
         const method = methods[name];
-        const { source } = steps[method.step];
+        const { source } = resolveStep(method.step).spec;
         const exactly = source.replace(/softmax\(logits,/, "softmax(logits.double(),");
         expect(exactly).not.toBe(source);
         const step = { name: method.step, source: exactly };

@@ -22,7 +22,7 @@ export function writeTinyFolder(
   const { layers, heads, kvHeads, headDim, width, hidden, vocabulary, encoding, tied = true } = options;
   if (encoding !== "F32" && encoding !== "F16" && encoding !== "BF16") throw new Error(`no folder in ${encoding}`);
   mkdirSync(folder, { recursive: true });
-  const tensors: { name: string; shape: number[]; dtype: string; bytes: Uint8Array }[] = [];
+  const tensors: SafeTensor[] = [];
   const add = (name: string, shape: number[], values: Float32Array | undefined) => {
     if (!values) throw new Error(`no values for ${name}`);
     const kind = shape.length === 1 ? "F32" : encoding;
@@ -84,11 +84,15 @@ export function writeTinyFolder(
 
 const plain = (value: Typed): MetadataValue => Object.values(value)[0] as MetadataValue;
 
-function writeWeights(
-  folder: string,
-  tensors: { name: string; shape: number[]; dtype: string; bytes: Uint8Array }[],
-  shards: number,
-): void {
+export interface SafeTensor {
+  name: string;
+  shape: number[];
+  dtype: string;
+  bytes: Uint8Array;
+}
+
+/** The safetensors files of a folder, and their index where there are several. */
+export function writeWeights(folder: string, tensors: SafeTensor[], shards = 1): void {
   const map: Record<string, string> = {};
   for (let shard = 0; shard < shards; shard++) {
     const own = tensors.filter((_, i) => i % shards === shard);

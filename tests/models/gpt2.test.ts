@@ -4,12 +4,14 @@ import { describe, expect, test } from "vitest";
 import { generate } from "../../src/generate.js";
 import { native } from "../../src/install/binding.js";
 import { loadModel, type Model } from "../../src/models/model.js";
-import { logit } from "../../src/steps/logit.js";
+import { resolveStep } from "../../src/steps/index.js";
 import { gradientPlan, relativeError } from "../native/random-model.js";
 import { temporaryFolder } from "../tiny-model.js";
 import { encodeTensor, type MetadataValue, writeGguf } from "./gguf-writer.js";
 import { GOLDEN, goldenGguf, older, writeGoldenFolder } from "./golden-gpt2.js";
 import { tokenLogits } from "./logits.js";
+
+const logit = resolveStep("logit").spec;
 
 // Made by tests/goldens/logits.py.
 const golden = JSON.parse(readFileSync(new URL("../goldens/gpt2.json", import.meta.url), "utf8")) as {

@@ -3,7 +3,7 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { native } from "../../src/install/binding.js";
 import type { AttributionPlan, BaselinePlan, GradientPlan, NativeModel } from "../../src/native.js";
-import { logit } from "../../src/steps/logit.js";
+import { resolveStep } from "../../src/steps/index.js";
 import {
   GPT2,
   GPT2_TWIN,
@@ -14,6 +14,8 @@ import {
   relativeError,
   type Sizes,
 } from "./random-model.js";
+
+const logit = resolveStep("logit").spec;
 
 // What GPT-2's own operators do beside gradients (engines.test.ts): relevance rules, attention and zeroed values.
 

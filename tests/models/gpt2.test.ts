@@ -4,14 +4,12 @@ import { describe, expect, test } from "vitest";
 import { generate } from "../../src/generate.js";
 import { native } from "../../src/install/binding.js";
 import { loadModel, type Model } from "../../src/models/model.js";
-import { resolveStep } from "../../src/steps/index.js";
+import { LOGIT } from "../methods/plans.js";
 import { gradientPlan, relativeError } from "../native/random-model.js";
 import { temporaryFolder } from "../tiny-model.js";
 import { encodeTensor, type MetadataValue, writeGguf } from "./gguf-writer.js";
 import { GOLDEN, goldenGguf, older, writeGoldenFolder } from "./golden-gpt2.js";
 import { tokenLogits } from "./logits.js";
-
-const logit = resolveStep("logit").spec;
 
 // Made by tests/goldens/logits.py.
 const golden = JSON.parse(readFileSync(new URL("../goldens/gpt2.json", import.meta.url), "utf8")) as {
@@ -37,7 +35,7 @@ async function expectGolden(model: Model, activation = "gelu_new"): Promise<void
   for (const [i, list] of wanted.ids.entries()) {
     const ids = Int32Array.from(list);
     const cached = await tokenLogits(model, ids);
-    const plan = gradientPlan(ids, 1, { stepScores: [logit], engine: "ragged" });
+    const plan = gradientPlan(ids, 1, { stepScores: [LOGIT], engine: "ragged" });
     const { stepScores } = await native().attribute(model.native, plan).promise;
     largest = Math.max(
       largest,

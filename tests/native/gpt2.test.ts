@@ -2,8 +2,8 @@ import { readFileSync } from "node:fs";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { native } from "../../src/install/binding.js";
-import type { AttributionPlan, BaselinePlan, GradientPlan, NativeModel } from "../../src/native.js";
-import { resolveStep } from "../../src/steps/index.js";
+import type { AttributionPlan, NativeModel } from "../../src/native.js";
+import { LOGIT } from "../methods/plans.js";
 import {
   GPT2,
   GPT2_TWIN,
@@ -15,9 +15,8 @@ import {
   type Sizes,
 } from "./random-model.js";
 
-const logit = resolveStep("logit").spec;
-
-// What GPT-2's own operators do beside gradients (engines.test.ts): relevance rules, attention and zeroed values.
+// What GPT-2's own operators do beside gradients (engines.test.ts) and axioms (methods/properties.test.ts): AttnLRP, attention and zeroed
+// values against plain twins.
 
 const sizes = fc
   .record({
@@ -38,14 +37,6 @@ async function run(model: NativeModel, plan: AttributionPlan) {
   return { ...result, data: result.scores.data() as Float32Array };
 }
 
-type Rules = { rules: GradientPlan["rules"]; baseline?: BaselinePlan } & Partial<Omit<GradientPlan, "kind" | "rules">>;
-const relevancePlan = (ids: Int32Array, prompt: number, { rules, baseline, ...options }: Rules): GradientPlan => ({
-  ...gradientPlan(ids, prompt, options),
-  rules,
-  ...(baseline ? { baseline } : {}),
-});
-
-/** Numbers of runs small enough for one CI job; seeds fixed. */
 const RUNS = { numRuns: 25, seed: 2019 };
 
 /** AttnLRP as gradient × input of another function: factors that only pass relevance on are taken for constants. */
@@ -66,63 +57,19 @@ def halves(self, a: Tensor, b: Tensor) -> Tensor:
   .replace("torch.matmul(q, torch.transpose(k, 2, 3))", "self.halves(q, torch.transpose(k, 2, 3))")
   .replace(/torch\.matmul\((torch\.softmax.*), v\)/, "self.halves($1, v)");
 
-describe("relevance rules on random GPT-2 models", () => {
-  it("AttnLRP is the gradient of the function with constant factors", async () => {
+describe("AttnLRP on random GPT-2 models", () => {
+  it("is the gradient of the function with constant factors", async () => {
     await fc.assert(
       fc.asyncProperty(sizes, lengths, fc.nat(), async (size, { length, prompt }, seed) => {
         const [family, twin] = (await randomModels(size, seed, GPT2, LRP_TWIN)) as [NativeModel, NativeModel];
         const ids = randomIds(length, size.vocabulary, seed);
-        const expected = await run(twin, gradientPlan(ids, prompt, { engine: "plain", step: logit }));
+        const expected = await run(twin, gradientPlan(ids, prompt, { engine: "plain", step: LOGIT }));
         for (const engine of ["ragged", "plain"] as const) {
-          const actual = await run(family, relevancePlan(ids, prompt, { rules: "attnlrp", engine, step: logit }));
+          const actual = await run(family, { ...gradientPlan(ids, prompt, { engine, step: LOGIT }), rules: "attnlrp" });
           expect(relativeError(actual.data, expected.data), engine).toBeLessThan(1e-5);
         }
         family.dispose();
         twin.dispose();
-      }),
-      RUNS,
-    );
-  });
-
-  it("DeepLIFT's scores add up to the difference from the baseline, packed or not", async () => {
-    await fc.assert(
-      fc.asyncProperty(sizes, lengths, fc.nat(), async (size, { length, prompt }, seed) => {
-        const [model] = (await randomModels(size, seed, GPT2)) as [NativeModel];
-        const ids = randomIds(length, size.vocabulary, seed);
-        const others: BaselinePlan = { kind: "ids", ids: randomIds(length, size.vocabulary, seed + 1) };
-        for (const baseline of [{ kind: "zero" } as const, others]) {
-          const rules: Rules = { rules: "deeplift", baseline, multiplyByInput: true, step: logit };
-          const packed = await run(model, relevancePlan(ids, prompt, { ...rules, engine: "ragged" }));
-          const plain = await run(model, relevancePlan(ids, prompt, { ...rules, engine: "plain" }));
-          expect(relativeError(packed.data, plain.data)).toBeLessThan(1e-5);
-          const outputs = length - prompt;
-          const sizeOf = (output: number) => {
-            let sum = 0;
-            for (let position = 0; position < length; position++)
-              for (let i = 0; i < size.width; i++)
-                sum += Math.abs(packed.data[(position * outputs + output) * size.width + i] as number);
-            return sum;
-          };
-          const deltas = packed.deltas?.data() as Float32Array;
-          // Rounding is of what was summed, and of logits of a few units.
-          for (const [output, delta] of deltas.entries())
-            expect(Math.abs(delta)).toBeLessThan(1e-5 * (1 + sizeOf(output)));
-        }
-        model.dispose();
-      }),
-      RUNS,
-    );
-  });
-
-  it("DeepLIFT's multipliers are the gradient where the baseline is the text itself", async () => {
-    await fc.assert(
-      fc.asyncProperty(sizes, lengths, fc.nat(), async (size, { length, prompt }, seed) => {
-        const [model] = (await randomModels(size, seed, GPT2)) as [NativeModel];
-        const ids = randomIds(length, size.vocabulary, seed);
-        const gradient = await run(model, gradientPlan(ids, prompt));
-        const same = relevancePlan(ids, prompt, { rules: "deeplift", baseline: { kind: "ids", ids } });
-        expect(relativeError((await run(model, same)).data, gradient.data)).toBeLessThan(1e-5);
-        model.dispose();
       }),
       RUNS,
     );

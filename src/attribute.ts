@@ -108,6 +108,7 @@ export async function attribute(options: AttributeOptions): Promise<Attribution>
       promptLength: prompt.ids.length,
       scores: outcome.scores.data() as Float32Array,
       shape: outcome.scores.shape,
+      dimensions: outcome.scores.shape.length > 2 ? ["embedding"] : [],
       stepScores: Object.fromEntries(
         Object.entries(outcome.stepScores).map(([name, values]) => [name, finite(name, values.data() as Float32Array)]),
       ),

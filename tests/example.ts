@@ -23,6 +23,7 @@ export function example(
     promptLength: promptTexts.length,
     scores,
     shape: [texts.length, outputs],
+    dimensions: [],
     stepScores: { probability: Float32Array.from(targetTexts, (_, output) => 1 / (output + 3)) },
     method: "saliency",
     step: "probability",

@@ -120,6 +120,7 @@ function fromDocument({ metadata, data, tokenlense_native: ours }: NativeDocumen
     promptLength: data.input_tokens.length,
     scores,
     shape: [tokens.length, outputs],
+    dimensions: [],
     stepScores: Object.fromEntries(
       Object.entries(data.step_scores ?? {}).map(([name, values]) => [name, Float32Array.from(values)]),
     ),

@@ -1,3 +1,10 @@
+export type { AggregationFunctionName } from "./aggregation/functions.js";
+export type { Aggregation, AggregationStep } from "./aggregation/index.js";
+export type { NormalisationName } from "./aggregation/normalise.js";
+export type { PairFunction } from "./aggregation/pair.js";
+export type { Selection } from "./aggregation/scores.js";
+export type { Span } from "./aggregation/segments.js";
+export type { SplitMode } from "./aggregation/split.js";
 export { type AttributeOptions, type AttributionProgress, attribute } from "./attribute.js";
 export {
   type AttributeContextOptions,

@@ -1,3 +1,6 @@
+import { type AggregationStep, aggregate } from "./aggregation/index.js";
+import { type NormalisationName, normalise } from "./aggregation/normalise.js";
+import { aggregateScores } from "./aggregation/scores.js";
 import { TokenlenseError } from "./errors.js";
 import type { GenerationParameters } from "./generate.js";
 import type { AttributionStats } from "./native.js";
@@ -10,13 +13,14 @@ export interface Token {
   token: string;
   /** What it stands for in the text: " capital". */
   text: string;
+  /** −1 where it was merged of several, or is two that differ in a pair. */
   id: number;
   role: "prompt" | "target";
 }
 
 export type AttributionData = Omit<
   Attribution,
-  "outputs" | "tokenScores" | "toJSON" | "dispose" | typeof Symbol.dispose
+  "outputs" | "tokenScores" | "aggregate" | "normalised" | "toJSON" | "dispose" | typeof Symbol.dispose
 >;
 
 /**
@@ -28,7 +32,7 @@ export class Attribution implements Disposable {
   /** Every position of the sequence: the prompt's, then the outputs. */
   readonly tokens: readonly Token[];
   readonly promptLength: number;
-  /** [sequence, outputs], or [sequence, outputs, width] where the embedding dimension was kept. */
+  /** [sequence, outputs], and after these a size for each of `dimensions`. */
   readonly shape: readonly number[];
   /** Names of the scores' dimensions after [sequence, outputs]: "embedding", "layer", "head". */
   readonly dimensions: readonly string[];
@@ -104,15 +108,40 @@ export class Attribution implements Disposable {
     return this.tokens.length - this.promptLength;
   }
 
-  /** One score for each position and output, [sequence, outputs]: `scores`, or their L2 norm over the embedding dimension. */
+  /**
+   * One score for each position and output, [sequence, outputs]: `scores`, with `dimensions` aggregated from the last to
+   * the first, the embedding by its L2 norm and others by their mean.
+   */
   get tokenScores(): Float32Array {
     const { scores } = this;
-    const width = this.shape[2];
-    if (width === undefined) return scores;
-    this.#tokenScores ??= Float32Array.from({ length: scores.length / width }, (_, cell) =>
-      Math.hypot(...scores.subarray(cell * width, (cell + 1) * width)),
-    );
+    if (this.dimensions.length === 0) return scores;
+    this.#tokenScores ??= this.dimensions.reduce((data) => aggregateScores(data), this.#data()).scores;
     return this.#tokenScores;
+  }
+
+  /**
+   * A new attribution, made of this one by steps, one after another: words instead of tokens, one score instead of a
+   * dimension, the difference to another attribution. Functions and aggregations are those of Inseq 0.7.1, without the
+   * normalisation over positions that Inseq's `aggregate` adds to the scores: see {@link normalised}. Scores that Inseq
+   * has as NaN, as the position does not come before the output, are zero; where "absmax" merges the tokens of an output,
+   * that output may have a score for itself. Texts, statistics and the like stay those of this attribution.
+   *
+   * @throws ERR_TOKENLENSE_INPUT for an unknown name (the hint gives the nearest) or a step that does not fit;
+   * _NON_FINITE where a score becomes infinite or NaN; _DISPOSED.
+   */
+  aggregate(steps: AggregationStep | readonly AggregationStep[]): Attribution {
+    const data = aggregate(this.#data(), steps);
+    return this.#derived(data, data.scores);
+  }
+
+  /**
+   * A new attribution with scores on another scale. "inseq": each output's sizes sum to 1 over the positions; "rescale":
+   * divided by the largest size of all; "tokenlense": TokenLense's own, min–max over the outputs for each position.
+   * @throws ERR_TOKENLENSE_INPUT for another name, ERR_TOKENLENSE_DISPOSED.
+   */
+  normalised(by: NormalisationName): Attribution {
+    const inner = this.shape.slice(2).reduce((product, size) => product * size, 1);
+    return this.#derived(this, normalise(by, this.scores, this.outputs, inner));
   }
 
   /** TokenLense's native storage schema, version 1.1.0, and what this package adds to it. */
@@ -129,5 +158,14 @@ export class Attribution implements Disposable {
 
   [Symbol.dispose](): void {
     this.dispose();
+  }
+
+  #data(): AttributionData {
+    return { ...this, scores: this.scores };
+  }
+
+  /** Never with this one's own scores, whose memory goes when this is disposed of. */
+  #derived(data: AttributionData, scores: Float32Array): Attribution {
+    return new Attribution({ ...data, scores: scores === this.scores ? scores.slice() : scores });
   }
 }

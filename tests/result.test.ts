@@ -16,7 +16,11 @@ describe("Attribution", () => {
   });
 
   it("takes the L2 norm over the embedding dimension where it was kept", () => {
-    const kept = example(["a"], ["b"], undefined, { shape: [2, 1, 2], scores: Float32Array.of(3, -4, 0, 0) });
+    const kept = example(["a"], ["b"], undefined, {
+      shape: [2, 1, 2],
+      dimensions: ["embedding"],
+      scores: Float32Array.of(3, -4, 0, 0),
+    });
     expect([...kept.tokenScores]).toEqual([5, 0]);
     expect(kept.toJSON().data).toMatchObject({ association_matrix: [[5, 0]], raw_dimensions: [2, 1, 2] });
   });

@@ -1,3 +1,4 @@
+import { normalise } from "../aggregation/normalise.js";
 import type { Attribution, Token } from "../result.js";
 import type { NativeDocument } from "./schema.js";
 
@@ -13,9 +14,10 @@ export const generationParameters = [
 /** An attribution in TokenLense's native storage schema. Scores kept per dimension go as their L2 norm. */
 export function toDocument(result: Attribution): NativeDocument {
   const { tokens, promptLength, outputs, tokenScores } = result;
-  const matrix = Array.from({ length: outputs }, (_, output) =>
-    tokens.map((_, position) => shortest(tokenScores[position * outputs + output] ?? 0)),
-  );
+  const matrix = (scores: Float32Array) =>
+    Array.from({ length: outputs }, (_, output) =>
+      tokens.map((_, position) => shortest(scores[position * outputs + output] ?? 0)),
+    );
   return {
     metadata: {
       timestamp: result.timestamp.toISOString(),
@@ -29,8 +31,8 @@ export function toDocument(result: Attribution): NativeDocument {
     data: {
       input_tokens: tokens.slice(0, promptLength).map(toTokenEntry),
       output_tokens: tokens.slice(promptLength).map(toTokenEntry),
-      association_matrix: matrix,
-      normalized_association: normalise(matrix),
+      association_matrix: matrix(tokenScores),
+      normalized_association: matrix(normalise("tokenlense", tokenScores, outputs)),
       attribution_source: "combined",
       raw_dimensions: [...result.shape],
       step_scores: Object.fromEntries(
@@ -48,22 +50,6 @@ export function toDocument(result: Attribution): NativeDocument {
       versions: { ...result.versions },
     },
   };
-}
-
-/** Per column, min–max over the values that are not zero; zeros stay zero, and a constant column is 0.5. */
-function normalise(matrix: readonly (readonly number[])[]): number[][] {
-  const scales = (matrix[0] ?? []).map((_, column) => {
-    const values = matrix.map((row) => row[column] ?? 0).filter((value) => value !== 0);
-    const low = Math.min(...values);
-    return { low, range: Math.max(...values) - low };
-  });
-  return matrix.map((row) =>
-    row.map((value, column) => {
-      const { low = 0, range = 0 } = scales[column] ?? {};
-      if (value === 0) return 0;
-      return range > 0 ? shortest((value - low) / range) : 0.5;
-    }),
-  );
 }
 
 /** Nine digits hold any float32: read back it is the same one, and half as long in the file as the double. */

@@ -25,7 +25,8 @@ const metadata = z.object({
 });
 
 const data = z.object({
-  input_tokens: z.array(token).min(1),
+  /** None where the whole prompt became part of the first output's word. */
+  input_tokens: z.array(token),
   output_tokens: z.array(token).min(1),
   /** [outputs, inputs + outputs]; rows may be shorter, what they lack is zero. */
   association_matrix: rows,

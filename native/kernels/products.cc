@@ -94,8 +94,12 @@ class Ragged {
       drop_shared(stage);
     }
     for (const auto& cotangent : walked)
-      for (const auto& segment : cotangent.layout->segments)
-        sink(targets_[segment.output], cotangent.rows.narrow(0, segment.offset, segment.rows()));
+      for (const auto& segment : cotangent.layout->segments) {
+        const auto& target = targets_[segment.output];
+        const at::Tensor rows = cotangent.rows.narrow(0, segment.offset, segment.rows());
+        // Stages that mix no positions leave the rows before the cotangent's own out.
+        sink(target, segment.low == target.floor ? rows : at::constant_pad_nd(rows, {0, 0, segment.low - target.floor, 0}));
+      }
   }
 
   const StagedForward& forward_;

@@ -16,6 +16,8 @@ export interface Sizes {
   hidden: number;
   vocabulary: number;
   context: number;
+  /** Queries are zero: every position attends evenly to all before it. */
+  even?: boolean;
 }
 
 const text = (path: string) => readFileSync(new URL(path, import.meta.url), "utf8");
@@ -84,6 +86,11 @@ export async function randomModels(sizes: Sizes, seed: number, ...sources: strin
       const values = Float32Array.from({ length: count }, () =>
         spread === 0 ? 1 + 0.2 * normal() : spread * normal(),
       );
+      if (sizes.even && name.startsWith("qkv"))
+        for (let i = 0; i < count; i++) {
+          const column = name === "qkv" ? Math.floor(i / width) : i;
+          if (column % (queries + 2 * keys) < queries) values[i] = 0;
+        }
       const columns = shape.at(-1) as number;
       weights.push({ name, shape, parts: [{ file, offset, encoding: "F32", rows: count / columns, columns }] });
       chunks.push(Buffer.from(values.buffer));

@@ -117,7 +117,7 @@ export async function attribute<Name extends MethodName = MethodName>(
     engine: "auto",
   } as AttributionPlan;
   const outcome = await timed(timings, "attribute", () =>
-    run(native().attribute(model.native, plan, tell("attribute")), signal),
+    run(() => native().attribute(model.native, plan, tell("attribute")), signal),
   );
   return new Attribution(
     {

@@ -73,6 +73,6 @@ function contrastIds(
     requireIds(model, "contrast", option.ids);
     return option;
   }
-  const own = readPrompt(model, { prompt: option.prompt, ...chat });
+  const own = readPrompt(model, { prompt: option.prompt, chat: chat.chat, system: chat.system });
   return { ids: forcedSequence(model, own, option.target).ids, promptLength: own.ids.length };
 }

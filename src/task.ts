@@ -3,9 +3,11 @@ import type { NativeTask } from "./native.js";
 
 /**
  * Waits for native work. When `signal` fires the task stops within one block and this rejects with
- * ERR_TOKENLENSE_CANCELLED, whose `cause` is the signal's reason. Every failure is a TokenlenseError.
+ * ERR_TOKENLENSE_CANCELLED, whose `cause` is the signal's reason. Every failure is a TokenlenseError, of a plan that the
+ * addon does not take as well where the task is given as what starts it.
  */
-export async function run<T>(task: NativeTask<T>, signal?: AbortSignal): Promise<T> {
+export async function run<T>(given: NativeTask<T> | (() => NativeTask<T>), signal?: AbortSignal): Promise<T> {
+  const task = typeof given === "function" ? started(given) : given;
   const cancel = () => task.cancel();
   if (signal?.aborted) {
     cancel();
@@ -20,6 +22,14 @@ export async function run<T>(task: NativeTask<T>, signal?: AbortSignal): Promise
     throw signal?.aborted && error.code === "ERR_TOKENLENSE_CANCELLED" ? cancelled(signal) : error;
   } finally {
     signal?.removeEventListener("abort", cancel);
+  }
+}
+
+function started<T>(start: () => NativeTask<T>): NativeTask<T> {
+  try {
+    return start();
+  } catch (cause) {
+    throw TokenlenseError.from(cause);
   }
 }
 

@@ -97,6 +97,16 @@ PathPlan path(const Fields& fields) {
   return plan;
 }
 
+void read_draws(const Fields& plan_fields, PerturbationPlan& plan) {
+  const Fields fields(plan_fields.get("draws"), plan_fields.path("draws"));
+  plan.draws = ReagentDraws{fields.numbers("importance"), fields.bytes("replaced"), fields.ids("tokens"), fields.ids("tests")};
+  const auto of = [](const auto& list) { return static_cast<int64_t>(list.size()); };
+  const int64_t rows = plan.probes * plan.rows(), all = rows * plan.outputs();
+  if (of(plan.draws->importance) != all || of(plan.draws->replaced) < rows * plan.most_steps ||
+      of(plan.draws->tokens) < rows * plan.most_steps || of(plan.draws->tests) < all * plan.most_steps)
+    wrong(plan_fields.path("draws"), "as many as the plan's steps, probes and outputs need");
+}
+
 PerturbationPlan perturbation(const Fields& fields) {
   PerturbationPlan plan;
   read_common(fields, plan);
@@ -114,6 +124,7 @@ PerturbationPlan perturbation(const Fields& fields) {
     plan.keep_top_n = fields.integer("keepTopN", 1);
     plan.replace_ratio = fields.number("replaceRatio", 0, 1);
     plan.candidates = fields.ids("candidates");
+    if (fields.has("draws")) read_draws(fields, plan);
     return plan;
   }
   plan.baseline = baseline(fields, "baseline", plan);

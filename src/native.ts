@@ -172,6 +172,8 @@ export type PerturbationPlan = PlanBase & { kind: "perturbation" } & (
         replaceRatio: number;
         /** Tokens to replace by; empty: any. */
         candidates: Int32Array;
+        /** What is left to chance, drawn elsewhere (native/kernels/perturbation.h has the shapes): for comparison with other programs. */
+        draws?: { importance: Float64Array; replaced: Uint8Array; tokens: Int32Array; tests: Int32Array };
       }
   );
 

@@ -11,6 +11,14 @@ enum class PerturbationKind {
   reagent,    // Zhao & Shan 2024
 };
 
+/// What ReAGent leaves to chance, drawn elsewhere: for comparison with other programs. Of each step, in order; a run ends with them.
+struct ReagentDraws {
+  std::vector<double> importance;  // [probes, outputs, rows], where a probe's scores begin
+  std::vector<uint8_t> replaced;   // [steps, probes, rows], 1 where a token is replaced
+  std::vector<int64_t> tokens;     // [steps, probes, rows], by what
+  std::vector<int64_t> tests;      // [steps, probes, outputs, rows], likewise in the stopping test
+};
+
 /// The attributed function where parts of the input are replaced; no gradients.
 struct PerturbationPlan : Plan {
   PerturbationKind kind = PerturbationKind::occlusion;
@@ -25,6 +33,7 @@ struct PerturbationPlan : Plan {
   uint64_t seed = 0;
   int64_t probes = 16, most_steps = 3000, stop_top_k = 3, keep_top_n = 5;
   double replace_ratio = 0.3;
+  std::optional<ReagentDraws> draws;
   std::vector<int64_t> candidates;  // tokens to replace by; empty: the whole vocabulary
 };
 

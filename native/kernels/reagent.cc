@@ -19,14 +19,16 @@ class Reagent {
         context_(context),
         perturbed_(model, plan, context),
         generator_(at::make_generator<at::CPUGeneratorImpl>(plan.seed)),
-        stopped_(at::zeros({plan.probes, plan.outputs()}, at::kBool)),
-        importance_(at::rand({plan.probes, plan.outputs(), plan.rows()}, generator_)) {}
+        stopped_(at::zeros({plan.probes, plan.outputs()}, at::kBool)) {
+    const std::vector<int64_t> sizes = {plan.probes, plan.outputs(), plan.rows()};
+    importance_ = plan.draws ? at::tensor(plan.draws->importance, at::kFloat).view(sizes) : at::rand(sizes, generator_);
+  }
 
   AttributionResult run() {
     Progress progress(context_, plan_.most_steps);
     for (int64_t step = 0; step < plan_.most_steps && !stopped_.all().item<bool>(); ++step) {
-      probe();
-      test();
+      probe(step);
+      test(step);
       progress.advance(1);
     }
     AttributionResult result = perturbed_.finish();
@@ -44,20 +46,29 @@ class Reagent {
   }
 
  private:
-  at::Tensor draw(at::IntArrayRef sizes) {
+  // Tokens to replace by, [probes, …]; of the step's share where they were drawn elsewhere.
+  at::Tensor draw(at::IntArrayRef sizes, int64_t step, const std::vector<int64_t>* elsewhere) {
+    if (elsewhere) return of_step(at::tensor(*elsewhere, at::kLong), step, sizes);
     if (plan_.candidates.empty()) return at::randint(model_.vocabulary(), sizes, generator_, at::kLong);
     const at::Tensor choice = at::randint(static_cast<int64_t>(plan_.candidates.size()), sizes, generator_, at::kLong);
     return at::tensor(plan_.candidates, at::kLong).index_select(0, choice.flatten()).view(sizes);
+  }
+
+  static at::Tensor of_step(const at::Tensor& draws, int64_t step, at::IntArrayRef sizes) {
+    const int64_t count = c10::multiply_integers(sizes);
+    return draws.narrow(0, step * count, count).view(sizes);
   }
 
   at::Tensor ids() const { return at::tensor(at::ArrayRef<int64_t>(plan_.ids.data(), plan_.rows()), at::kLong); }
   at::Tensor embedded(const at::Tensor& tokens) const { return model_.call("embed", {tokens.to(model_.device)}); }
 
   // One random replacement for each probe, and what it tells about every position.
-  void probe() {
+  void probe(int64_t step) {
     const int64_t rows = plan_.rows(), outputs = plan_.outputs();
-    const at::Tensor replaced = at::rand({plan_.probes, rows}, generator_) < plan_.replace_ratio;
-    const at::Tensor tokens = at::where(replaced, draw({plan_.probes, rows}), ids());
+    const at::Tensor replaced = plan_.draws
+                                    ? of_step(at::tensor(plan_.draws->replaced, at::kByte), step, {plan_.probes, rows}).to(at::kBool)
+                                    : at::rand({plan_.probes, rows}, generator_) < plan_.replace_ratio;
+    const at::Tensor tokens = at::where(replaced, draw({plan_.probes, rows}, step, plan_.draws ? &plan_.draws->tokens : nullptr), ids());
     std::vector<at::Tensor> values;
     for (int64_t from = 0, count; from < plan_.probes; from += count) {
       count = std::min(perturbed_.together(0), plan_.probes - from);
@@ -73,18 +84,18 @@ class Reagent {
   }
 
   // A probe stops where the target is among the likeliest tokens with all but the most important ones replaced.
-  void test() {
-    const at::Tensor tokens = draw({plan_.probes, plan_.outputs(), plan_.rows()});
-    const at::Tensor running = (~stopped_).nonzero();  // [n, 2]
+  void test(int64_t step) {
+    const at::Tensor tokens = draw({plan_.probes, plan_.outputs(), plan_.rows()}, step, plan_.draws ? &plan_.draws->tests : nullptr);
+    const at::Tensor running = (~stopped_).t().nonzero();  // [n, (output, probe)]: prefixes of about one length together
     const auto pair = running.accessor<int64_t, 2>();
     for (int64_t from = 0, count; from < running.size(0); from += count) {
       count = std::min(perturbed_.together(0), running.size(0) - from);
-      at::Tensor sequences = ids().repeat({count, 1});
+      at::Tensor sequences = ids().narrow(0, 0, plan_.high(pair[from + count - 1][0])).repeat({count, 1});
       std::vector<Perturbed::Row> wanted;
       for (int64_t i = 0; i < count; ++i) {
-        const int64_t probe = pair[from + i][0], t = pair[from + i][1], length = plan_.high(t);
-        const int64_t kept = std::min(plan_.keep_top_n, length);
-        const at::Tensor top = importance_[probe][t].narrow(0, 0, length).argsort(-1, true).narrow(0, 0, kept);
+        const int64_t t = pair[from + i][0], probe = pair[from + i][1], length = plan_.high(t);
+        const at::Tensor top =
+            importance_[probe][t].narrow(0, 0, length).argsort(-1, true).narrow(0, 0, std::min(plan_.keep_top_n, length));
         at::Tensor prefix = sequences[i].narrow(0, 0, length);
         const at::Tensor before = prefix.index_select(0, top);
         prefix.copy_(tokens[probe][t].narrow(0, 0, length));
@@ -94,7 +105,7 @@ class Reagent {
       const at::Tensor logits = model_.logits(perturbed_.hidden(embedded(sequences), 0, wanted));
       const at::Tensor likeliest = std::get<1>(logits.topk(std::min(plan_.stop_top_k, logits.size(1)))).cpu();
       for (int64_t i = 0; i < count; ++i) {
-        const int64_t probe = pair[from + i][0], t = pair[from + i][1];
+        const int64_t t = pair[from + i][0], probe = pair[from + i][1];
         if ((likeliest[i] == plan_.ids[plan_.high(t)]).any().item<bool>()) stopped_[probe][t] = true;
       }
     }

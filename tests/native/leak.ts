@@ -3,6 +3,7 @@ import { afterAll, beforeAll, expect, it } from "vitest";
 import { native } from "../../src/install/binding.js";
 import type { NativeModel } from "../../src/native.js";
 import { compiled } from "../install/processes.js";
+import { internalsPlan, occlusionPlan, rulesPlan, straightPlan, type Text } from "../methods/plans.js";
 import { FAMILY, gradientPlan, randomIds, randomModels } from "./random-model.js";
 
 // Does memory come back? Each loop is run until it is warm, and then on; what one round would leave behind if it leaked is known, and the
@@ -80,6 +81,26 @@ it.each(["ragged", "batched", "plain"] as const)("attributions by the %s engine"
     scores.data();
     scores.dispose();
     for (const score of Object.values(stepScores)) score.dispose();
+  });
+});
+
+it.each([
+  ["integrated gradients", (text: Text) => ({ ...straightPlan(text, 3), reduce: "l2" as const })],
+  [
+    "integrated gradients to a tolerance",
+    (text: Text) => ({ ...straightPlan(text, 12), tolerance: 1, reduce: "l2" as const }),
+  ],
+  ["DeepLIFT", (text: Text) => ({ ...rulesPlan(text, "deeplift"), reduce: "l2" as const })],
+  ["AttnLRP", (text: Text) => ({ ...rulesPlan(text, "attnlrp"), reduce: "l2" as const })],
+  ["occlusion", (text: Text) => occlusionPlan(text)],
+  ["value zeroing", (text: Text) => internalsPlan(text, "value_zeroing")],
+  ["gradient × attention", (text: Text) => internalsPlan(text, "attention_gradient")],
+] as const)("attributions by %s", async (_, plan) => {
+  const text = { ids: randomIds(100, SIZE.vocabulary, 6), promptLength: 60 };
+  await expectNoLeak(25, 100 * 40 * SIZE.width * 4, async () => {
+    const { scores, stepScores, deltas, steps } = await native().attribute(model, plan(text)).promise;
+    scores.data();
+    for (const tensor of [scores, deltas, steps, ...Object.values(stepScores)]) tensor?.dispose();
   });
 });
 

@@ -19,6 +19,19 @@ const score = (signed: boolean) => (position: number, output: number) =>
 // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what must not come through
 const control = /[\x00-\x09\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]/;
 
+describe("what is said above", () => {
+  const above = (changes: Parameters<typeof example>[3]) =>
+    renderTable(example(["a", "b"], ["c", "d"], undefined, changes), { columns: 100 }).split("\n\n")[0];
+
+  it("of a path has its steps, and by how much its scores miss their sum at most", () => {
+    const said = above({ pathSteps: Int32Array.of(12, 36), convergenceDeltas: Float32Array.of(0.01, -0.25) });
+    expect(said).toContain("12 to 36 steps");
+    expect(said).toContain("convergence delta 2.5e-1 at most");
+    expect(above({ pathSteps: Int32Array.of(50, 50) })).toContain("50 steps");
+    expect(above({})).not.toContain("steps");
+  });
+});
+
 describe("renderHeatMap", () => {
   it("keeps to the width and lets no control character of a token through", () => {
     fc.assert(

@@ -1,0 +1,203 @@
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { decodeFloats, distance } from "../../bench/numbers.js";
+import { loadModel, type MethodName, type Model, methods, native } from "../../src/index.js";
+import type { AttributionPlan } from "../../src/native.js";
+import { resolveStep } from "../../src/steps/index.js";
+import { writeSmallGpt2 } from "../goldens/small-gpt2.js";
+import { run } from "../methods/plans.js";
+import { REAL_MODEL } from "../models/real.js";
+import { temporaryFolder } from "../tiny-model.js";
+
+// Goldens of tests/goldens/methods.py, whose `about` says what Inseq really does for each method.
+
+interface Stored {
+  shape: number[];
+  data: string;
+}
+/** By name: vnorm and sum over the embedding, scores, heads, layers, deltas. */
+type Arrays = Record<string, Stored>;
+interface Entry {
+  model: string;
+  method: string;
+  step: string;
+  options: Record<string, unknown>;
+  /** Inseq as it ships; absent where it fails. */
+  float32?: Arrays;
+  /** In float64: Inseq, or a plain loop. */
+  float64?: Arrays;
+  reference?: string;
+}
+const goldens = JSON.parse(readFileSync(new URL("../goldens/methods.json", import.meta.url), "utf8")) as {
+  about: { capability: string };
+  models: Record<string, { ids: number[]; promptLength: number; baselineIds: number[]; special: number[] }>;
+  random: Record<string, Record<string, Stored>>;
+  entries: Entry[];
+};
+
+/** Share of the largest score. */
+const TOLERANCE = 1e-4;
+const SINGLE_PASS = 1e-5;
+const singlePass = ["saliency", "input_x_gradient", "layer_gradient_x_activation", "attention"];
+/** libtorch's float32 softmax errs otherwise with other vector widths (bench/peer/NOTES.md). */
+const sameCpu = native().info().cpuCapability === goldens.about.capability;
+
+const folder = temporaryFolder();
+const own = process.env.TOKENLENSE_CACHE;
+const loaded = new Map<string, Model>();
+beforeAll(async () => {
+  loaded.set("gpt2", await loadModel(writeSmallGpt2(join(folder, "gpt2"))));
+  delete process.env.TOKENLENSE_CACHE; // the default model is where it always is
+  loaded.set("smollm2", await loadModel(REAL_MODEL));
+  process.env.TOKENLENSE_CACHE = own;
+});
+afterAll(() => {
+  for (const model of loaded.values()) model.dispose();
+});
+
+/** Our method and its options for what Inseq was asked; undefined where the two mean different things. */
+function ours(entry: Entry): { method: MethodName; options: Record<string, unknown> } | undefined {
+  const { method, options } = entry;
+  const target = options.target_layer as string | undefined;
+  // The output of the k-th layer is the input of the next.
+  const layer = target === undefined ? 0 : Number(/\d+$/.exec(target)?.[0]) + 1;
+  const path = { steps: options.n_steps, baseline: "unk", ...(options.method ? { rule: options.method } : {}) };
+  const known: Record<string, Record<string, unknown>> = {
+    saliency: {},
+    input_x_gradient: {},
+    integrated_gradients: path,
+    sequential_integrated_gradients: path,
+    discretized_integrated_gradients: { steps: options.n_steps, strategy: options.method, baseline: "unk" },
+    gradient_shap: { samples: options.n_samples, noise: options.stdevs, baseline: "unk" },
+    layer_gradient_x_activation: { layer },
+    layer_integrated_gradients: { layer, steps: options.n_steps, baseline: "unk" },
+    attention: { mean: false },
+    occlusion: { baseline: "unk" },
+    lime: { samples: options.n_samples },
+    value_zeroing: { mean: false },
+  };
+  const own = known[method];
+  return own && { method: method as MethodName, options: own };
+}
+
+/** What was drawn at random for a model's entries. */
+function drawn(entry: Entry, model: Model, ids: Int32Array): Partial<Record<string, unknown>> {
+  const { shape, data } = goldens.random[entry.model]?.[
+    `${entry.method}.${entry.method === "lime" ? "keep" : "coefficients"}`
+  ] ?? {
+    shape: [],
+    data: "",
+  };
+  const values = decodeFloats(data);
+  if (entry.method === "gradient_shap") return { coefficients: Float64Array.from(values) };
+  if (entry.method === "discretized_integrated_gradients")
+    return { specialTokens: Int32Array.from(goldens.models[entry.model]?.special ?? []) };
+  if (entry.method !== "lime") return {};
+  const [samples = 0, length = 0] = shape;
+  const rows = ids.length - 1;
+  void model;
+  return {
+    masks: Uint8Array.from(
+      { length: samples * rows },
+      (_, i) => values[Math.floor(i / rows) * length + (i % rows)] as number,
+    ),
+  };
+}
+
+const comparable = goldens.entries.filter((entry) => {
+  const skipped =
+    // Noise is drawn by each program's own generator; tests/methods compares it between our engines.
+    (entry.method === "gradient_shap" && entry.options.stdevs !== 0) ||
+    // A number in every dimension is no baseline of ours.
+    (entry.method === "lime" && entry.options.mask_token !== undefined);
+  return ours(entry) !== undefined && !skipped;
+});
+const named = comparable.map((entry): [string, Entry] => [
+  `${entry.model}: ${entry.method} of ${entry.step} ${JSON.stringify(entry.options)}`,
+  entry,
+]);
+
+describe.each(named)("%s", (_, entry) => {
+  const { ids: list, promptLength } = goldens.models[entry.model] as (typeof goldens.models)[string];
+  const ids = Int32Array.from(list);
+  const { method, options } = ours(entry) as NonNullable<ReturnType<typeof ours>>;
+
+  async function attribution(changes: object) {
+    const model = loaded.get(entry.model) as Model;
+    const parsed = methods[method].options.parse(options);
+    return run(model.native, {
+      ...methods[method].plan(parsed, { model, ids, promptLength }),
+      ...drawn(entry, model, ids),
+      ...changes,
+      ids,
+      promptLength,
+      step: resolveStep(entry.step).spec,
+      stepScores: [],
+      memoryBudget: 2 ** 31,
+      engine: "auto",
+    } as AttributionPlan);
+  }
+
+  // Inseq's own layer_integrated_gradients is zero everywhere, and its value zeroing fails: their reference is a plain loop.
+  const broken = ["layer_integrated_gradients", "value_zeroing"].includes(method);
+  const reference = broken ? entry.float64 : entry.float32;
+  const tolerance = singlePass.includes(method) ? SINGLE_PASS : TOLERANCE;
+  // captum's trapezoid has the weights of n intervals on n − 1 of them.
+  const scale = options.rule === "riemann_trapezoid" ? (Number(options.steps) - 1) / Number(options.steps) : 1;
+  const who = broken ? "a plain loop in float64" : "Inseq in float32";
+
+  const reductions = Object.keys(reference ?? {}).filter(
+    // captum's saliency is the gradient's absolute value: its sum is no signed one.
+    (name) => name !== "deltas" && !(method === "saliency" && name === "sum"),
+  );
+  it.runIf(broken || sameCpu).each(reductions)(`%s is that of ${who}`, async (name) => {
+    const changes =
+      method === "lime"
+        ? { sum: name === "sum" }
+        : name === "sum"
+          ? { reduce: "sum" }
+          : name === "vnorm"
+            ? { reduce: "l2" }
+            : {};
+    const { scores, shape } = await attribution(changes);
+    const expected = (reference as Arrays)[name] as Stored;
+    expect(shape).toEqual(expected.shape);
+    expect(
+      distance(
+        scores.map((score) => score * scale),
+        decodeFloats(expected.data),
+      ),
+    ).toBeLessThan(tolerance);
+  });
+
+  const deltas = entry.float32?.deltas;
+  it.runIf(deltas && method === "integrated_gradients" && sameCpu)("convergence deltas are Inseq's", async () => {
+    const { deltas: own } = await attribution({});
+    const expected = decodeFloats((deltas as Stored).data);
+    // Of captum's trapezoid they are of scores that are too small.
+    if (scale !== 1) return expect(own).toHaveLength(expected.length);
+    const largest = Math.max(...expected.map(Math.abs));
+    for (const [output, delta] of expected.entries())
+      expect(Math.abs((own?.[output] as number) - delta)).toBeLessThan(1e-3 * largest + 1e-6);
+  });
+});
+
+it("every method that Inseq has and that means the same is compared", () => {
+  const compared = new Set(comparable.map(({ method }) => method));
+  for (const method of Object.keys(methods)) {
+    // Compared elsewhere: TokenLense's own in agreement.test.ts, relevance rules in relevance.test.ts, ReAGent with its
+    // definition in methods/reagent.test.ts; dummy has no scores.
+    const elsewhere = [
+      "tokenlense",
+      "deeplift",
+      "layer_deeplift",
+      "attnlrp",
+      "attention_rollout",
+      "gradient_x_attention",
+      "reagent",
+      "dummy",
+    ];
+    if (!elsewhere.includes(method)) expect(compared, method).toContain(method);
+  }
+});

@@ -10,13 +10,15 @@
 logits.json, of the default model: transformers reads the GGUF file by its own code and computes in float32. For each token of a text
 but the first: its logit, and the logarithm of the sum of exponentials of all logits at its place.
 
-gpt2/, a small random GPT-2 as transformers saves it, and gpt2.json, its logits and greedy continuations in float64, by activation.
+gpt2.json: a small random GPT-2 as transformers saves it (files in base64), its logits and greedy continuations in float64, by activation.
 Its weights are larger than a new model's, so that no part of it is all but linear.
 """
 
+import base64
 import hashlib
 import json
 import sys
+import tempfile
 from importlib.metadata import version
 from pathlib import Path
 
@@ -37,7 +39,8 @@ TEXTS = [
 
 def main():
     default_model(Path(sys.argv[1]))
-    gpt2(GOLDENS / "gpt2")
+    with tempfile.TemporaryDirectory() as folder:
+        gpt2(Path(folder))
 
 
 def versions(*names):
@@ -74,7 +77,9 @@ def gpt2(folder):
             greedy = activated.generate(ids[:, :12], attention_mask=torch.ones(3, 12), max_new_tokens=12, do_sample=False)
         assert end not in greedy[:, 12:], "take another seed: the continuation ends early"
         cases.append({"activation": activation, "ids": ids.tolist(), **of_tokens(ids, logits), "greedy": greedy[:, 12:].tolist()})
-    golden = {"made by": versions("torch", "transformers", "tokenizers"), "cases": cases}
+    # The folder as transformers wrote it, as text: tests unpack it.
+    files = {path.name: base64.b64encode(path.read_bytes()).decode() for path in sorted(folder.iterdir())}
+    golden = {"made by": versions("torch", "transformers", "tokenizers"), "files": files, "cases": cases}
     (GOLDENS / "gpt2.json").write_text(json.dumps(golden) + "\n")
 
 

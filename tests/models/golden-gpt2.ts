@@ -1,12 +1,19 @@
-/** The small GPT-2 of tests/goldens/gpt2, which transformers wrote, in the other forms that GPT-2 is met in. */
-import { cpSync, readFileSync, writeFileSync } from "node:fs";
+/** The small GPT-2 of tests/goldens/gpt2.json, which transformers wrote, in the other forms that GPT-2 is met in. */
+import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
+import { afterAll } from "vitest";
 import { readFolder } from "../../src/models/folder.js";
 import { type SafeTensor, writeWeights } from "./folder-writer.js";
 import { encodeTensor, type GgufInput, type TensorInput } from "./gguf-writer.js";
 
-export const GOLDEN = fileURLToPath(new URL("../goldens/gpt2", import.meta.url));
+/** The folder, unpacked for as long as the test file runs. */
+export const GOLDEN = mkdtempSync(join(tmpdir(), "tokenlense-gpt2-"));
+const { files } = JSON.parse(readFileSync(new URL("../goldens/gpt2.json", import.meta.url), "utf8")) as {
+  files: Record<string, string>;
+};
+for (const [name, bytes] of Object.entries(files)) writeFileSync(join(GOLDEN, name), Buffer.from(bytes, "base64"));
+afterAll(() => rmSync(GOLDEN, { recursive: true, force: true }));
 
 async function tensors(): Promise<SafeTensor[]> {
   const read = await readFolder(GOLDEN);

@@ -97,7 +97,7 @@ class PathRun {
     for (size_t begin = 0; begin < points.size();) {
       const size_t count = std::min<size_t>(points.size() - begin, (kForwardRows + plan_.rows() - 1) / plan_.rows());
       std::vector<at::Tensor> inputs;
-      for (size_t i = begin; i < begin + count; ++i) inputs.push_back(at::lerp(ends_.baseline[0], ends_.input[0], points[i]));
+      for (size_t i = begin; i < begin + count; ++i) inputs.push_back(between(ends_.baseline[0], ends_.input[0], points[i]));
       const at::Tensor hidden = through(at::stack(inputs)).narrow(1, plan_.prompt_length - 1, plan_.outputs());
       std::vector<int64_t> wanted;
       for (size_t i = 0; i < count; ++i) wanted.insert(wanted.end(), outputs.begin(), outputs.end());

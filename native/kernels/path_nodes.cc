@@ -13,13 +13,16 @@ at::Tensor difference_or_one(const PathPlan& plan, const PathEnds& ends) {
 
 }  // namespace
 
+// In captum's order of operations: where a function changes abruptly, even the rounding of its input shows.
+at::Tensor between(const at::Tensor& baseline, const at::Tensor& input, double alpha) { return baseline + (input - baseline) * alpha; }
+
 std::vector<PathNode> straight_nodes(const PathPlan& plan, const PathEnds& ends) {
   const Quadrature rule = quadrature(plan.rule, plan.steps);
   const at::Tensor factor = difference_or_one(plan, ends);
   std::vector<PathNode> nodes;
   for (size_t i = 0; i < rule.nodes.size(); ++i)
-    nodes.push_back({[ends, alpha = rule.nodes[i]] { return at::lerp(ends.baseline[0], ends.input[0], alpha); },
-                     [factor] { return factor; }, -1, std::vector<double>(plan.outputs(), rule.weights[i])});
+    nodes.push_back({[ends, alpha = rule.nodes[i]] { return between(ends.baseline[0], ends.input[0], alpha); }, [factor] { return factor; },
+                     -1, std::vector<double>(plan.outputs(), rule.weights[i])});
   return nodes;
 }
 
@@ -32,7 +35,7 @@ std::vector<PathNode> stratum_nodes(const PathPlan& plan, const PathEnds& ends, 
     for (const double place : middle ? std::vector<double>{0.5} : std::vector<double>{1.0 / 6, 5.0 / 6}) {
       std::vector<double> weights = share;
       for (double& weight : weights) weight *= middle ? width : width / 3;
-      nodes.push_back({[ends, alpha = low + width * place] { return at::lerp(ends.baseline[0], ends.input[0], alpha); },
+      nodes.push_back({[ends, alpha = low + width * place] { return between(ends.baseline[0], ends.input[0], alpha); },
                        [factor] { return factor; }, -1, std::move(weights)});
     }
   }
@@ -50,7 +53,7 @@ std::vector<PathNode> sequential_nodes(const PathPlan& plan, const PathEnds& end
         if (position < plan.high(t)) weights[t] = rule.weights[i];
       nodes.push_back({[ends, position, alpha = rule.nodes[i]] {
                          at::Tensor point = ends.input[0].clone();
-                         point[position].copy_(at::lerp(ends.baseline[0][position], ends.input[0][position], alpha));
+                         point[position].copy_(between(ends.baseline[0][position], ends.input[0][position], alpha));
                          return point;
                        },
                        [factor] { return factor; }, position, std::move(weights)});
@@ -68,7 +71,7 @@ std::vector<PathNode> random_nodes(const PathPlan& plan, const PathEnds& ends) {
     if (plan.noise > 0)
       input = input + at::randn(input.sizes(), generator, input.options().device(at::kCPU)).to(input.device()) * plan.noise;
     const at::Tensor factor = plan.multiply_by_input ? input - ends.baseline[0] : ones;
-    nodes.push_back({[ends, input, alpha] { return at::lerp(ends.baseline[0], input, alpha); }, [factor] { return factor; }, -1,
+    nodes.push_back({[ends, input, alpha] { return between(ends.baseline[0], input, alpha); }, [factor] { return factor; }, -1,
                      std::vector<double>(plan.outputs(), share)});
   }
   return nodes;

@@ -16,6 +16,9 @@ struct PathEnds {
   at::Tensor input, baseline;
 };
 
+/// The point of the line from baseline to input at alpha, 0 to 1.
+at::Tensor between(const at::Tensor& baseline, const at::Tensor& input, double alpha);
+
 std::vector<PathNode> straight_nodes(const PathPlan& plan, const PathEnds& ends);
 std::vector<PathNode> sequential_nodes(const PathPlan& plan, const PathEnds& ends);
 std::vector<PathNode> random_nodes(const PathPlan& plan, const PathEnds& ends);

@@ -65,7 +65,8 @@ export const METHODS: Readonly<Record<string, BenchMethod>> = {
   },
   integrated_gradients_converged: {
     ...INTEGRATED,
-    options: { tolerance: 1, steps: 36 },
+    // 1 misses it, 0.9 adds up as well with scores further off than with 50 steps.
+    options: { tolerance: 0.8, steps: 36 },
     check: { by: "convergence" },
     asked: 20,
     note: `as well converged as ${STEPS} steps of Inseq's`,

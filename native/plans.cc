@@ -94,6 +94,8 @@ PathPlan path(const Fields& fields) {
                                 {"riemann_middle", PathRule::middle},
                                 {"riemann_trapezoid", PathRule::trapezoid}});
   if (plan.kind == PathKind::straight && fields.has("tolerance")) plan.tolerance = fields.number("tolerance", 1e-9);
+  if (plan.tolerance > 0 && !plan.multiply_by_input)
+    throw Error("INPUT", "A tolerance is of the sum of gradient times input, so it needs multiplyByInput.");
   return plan;
 }
 

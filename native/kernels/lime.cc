@@ -30,11 +30,14 @@ AttributionResult lime(const Model& model, const PerturbationPlan& plan, TaskCon
   const at::Tensor difference = (perturbed.clean() - baseline)[0].to(at::kDouble).cpu();
   const at::Tensor norms = at::linalg_vector_norm(difference, 2, {-1}), sums = difference.sum(-1);
   const at::Tensor kept = masks.to(at::kDouble).cpu();
+  // A text counts by the elements that are as they were, some of which a mask leaves alone: weights from a file often hold zeros.
+  const at::Tensor same = (difference == 0).sum(-1).to(at::kDouble);
   at::Tensor scores = at::zeros({static_cast<int64_t>(plan.ids.size()), outputs}, at::kFloat);
   for (int64_t t = 0; t < outputs; ++t) {
     const int64_t length = plan.high(t);
     const at::Tensor z = kept.narrow(1, 0, length), features = z * norms.narrow(0, 0, length);
-    const at::Tensor weights = z.sum(1) * width, total = weights.sum().clamp_min(1e-300);
+    const at::Tensor weights = (z * static_cast<double>(width) + (1 - z) * same.narrow(0, 0, length)).sum(1),
+                     total = weights.sum().clamp_min(1e-300);
     auto centred = [&](const at::Tensor& x) { return x - at::matmul(weights, x) / total; };
     const at::Tensor x = centred(features), y = centred(values.select(1, t)), weighted = x.t() * weights;
     const at::Tensor penalty = at::eye(length, x.options()) * plan.ridge;

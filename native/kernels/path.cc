@@ -38,8 +38,9 @@ class PathRun {
     // Where the sum of a straight path's scores should arrive.
     if (plan_.kind == PathKind::discretized ? !plan_.multiply_by_input : plan_.kind != PathKind::sequential && plan_.multiply_by_input)
       change_ = (values - head_.values(head_.rows_before_outputs(through(ends_.baseline)), every_output(plan_))).cpu().to(at::kDouble);
-    result_.steps = at::zeros({plan_.outputs()}, at::kInt);
+    steps_.assign(plan_.outputs(), 0);
     attribute();
+    result_.steps = at::tensor(steps_, at::kInt);
     if (change_.defined()) result_.deltas = (sums_ - change_).to(at::kFloat);
     return std::move(result_);
   }
@@ -139,7 +140,7 @@ class PathRun {
   void accumulate(const std::vector<PathNode>& nodes, at::Tensor& totals, int64_t from) {
     for (const auto& node : nodes) {
       progress_->extend(work_of(targets_of(node, 0, from, totals.size(0)), stage_count(model_) - plan_.layer));
-      for (int64_t t = from; t < from + totals.size(0); ++t) result_.steps[t] += node.weights[t] != 0 ? 1 : 0;
+      for (int64_t t = from; t < from + totals.size(0); ++t) steps_[t] += node.weights[t] != 0 ? 1 : 0;
     }
     for (size_t begin = 0; begin < nodes.size();) {
       const size_t end = begin + chunk(nodes.size() - begin);
@@ -202,6 +203,7 @@ class PathRun {
   int64_t sequence_bytes_ = 0, least_ = 0, reserved_ = 0;  // of one sequence's graphs; of the whole run; of the sums
   std::optional<Progress> progress_;
   at::Tensor sums_, change_;    // [outputs] float64
+  std::vector<int32_t> steps_;  // of each output
   std::vector<double> strata_;  // borders, from 0 to 1
   AttributionResult result_;
 };

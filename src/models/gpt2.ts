@@ -1,7 +1,15 @@
 import { z } from "zod";
 import { type Checkpoint, inconsistent, unsupported } from "./checkpoint.js";
 import type { BufferPlan, Family, Sizes } from "./families.js";
-import { checkSizes, count, type NeutralSettings, readGgufSettings, readSettings, real } from "./settings.js";
+import {
+  checkSizes,
+  count,
+  type NeutralSettings,
+  readGgufSettings,
+  readSettings,
+  real,
+  sizeIntegers,
+} from "./settings.js";
 
 /**
  * GPT-2 (Radford et al. 2019) and what shares its graph: DistilGPT-2, DialoGPT, Cerebras-GPT. Learned positions, layer norms
@@ -21,18 +29,7 @@ export const gpt2: Family = {
       throw inconsistent(checkpoint.path, `has ${sizes.width} dimensions, which ${sizes.heads} heads cannot share`);
     return {
       sizes,
-      integers: {
-        layers: sizes.layers,
-        heads: sizes.heads,
-        kv_heads: sizes.kvHeads,
-        head_dim: sizes.headDim,
-        width: sizes.width,
-        hidden: sizes.hidden,
-        vocabulary: sizes.vocabulary,
-        context: sizes.context,
-        tied: tied ? 1 : 0,
-        exact_gelu: exactGelu ? 1 : 0,
-      },
+      integers: { ...sizeIntegers(sizes, tied), exact_gelu: exactGelu ? 1 : 0 },
       floats: { norm_eps: normEps },
       buffers: buffers(sizes, tied, prefixOf(checkpoint)),
     };

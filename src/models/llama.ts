@@ -1,7 +1,15 @@
 import { z } from "zod";
 import { type Checkpoint, inconsistent, unsupported } from "./checkpoint.js";
 import type { BufferPlan, Family, Sizes } from "./families.js";
-import { checkSizes, count, type NeutralSettings, readGgufSettings, readSettings, real } from "./settings.js";
+import {
+  checkSizes,
+  count,
+  type NeutralSettings,
+  readGgufSettings,
+  readSettings,
+  real,
+  sizeIntegers,
+} from "./settings.js";
 
 /**
  * Llama (Touvron et al. 2023, arXiv:2302.13971) and what shares its graph: Llama 2, TinyLlama, SmolLM and SmolLM2, Mistral
@@ -21,17 +29,7 @@ export const llama: Family = {
     checkHeads(checkpoint.path, sizes);
     return {
       sizes,
-      integers: {
-        layers: sizes.layers,
-        heads: sizes.heads,
-        kv_heads: sizes.kvHeads,
-        head_dim: sizes.headDim,
-        width: sizes.width,
-        hidden: sizes.hidden,
-        vocabulary: sizes.vocabulary,
-        context: sizes.context,
-        tied: tied ? 1 : 0,
-      },
+      integers: sizeIntegers(sizes, tied),
       floats: { rope_theta: ropeTheta, norm_eps: normEps },
       buffers: buffers(sizes, tied),
     };

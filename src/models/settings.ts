@@ -47,3 +47,12 @@ export function checkSizes(path: string, { layers, vocabulary, context }: Sizes)
   if (vocabulary < 1) throw inconsistent(path, "has no token embedding");
   if (context > LONGEST_CONTEXT) throw inconsistent(path, `has a context of ${context} tokens`);
 }
+
+/** Number attributes that every family's TorchScript reads. */
+export function sizeIntegers(sizes: Sizes, tied: boolean): Record<string, number> {
+  const { layers, heads, kvHeads, headDim, width, hidden, vocabulary, context } = sizes;
+  return {
+    ...{ layers, heads, kv_heads: kvHeads, head_dim: headDim },
+    ...{ width, hidden, vocabulary, context, tied: tied ? 1 : 0 },
+  };
+}

@@ -1,6 +1,7 @@
 import { expect, it } from "vitest";
+import { uniform } from "../../src/methods/draw.js";
 import type { NativeModel } from "../../src/native.js";
-import { FAMILY, random, randomIds, randomModels } from "../native/random-model.js";
+import { FAMILY, randomIds, randomModels } from "../native/random-model.js";
 import { base, LOGIT, run, SMALL } from "./plans.js";
 
 // Token 0 is embedded as zeros: a text with it is a masked text, for any program.
@@ -58,7 +59,7 @@ it("LIME is Inseq's regression on every dimension of the masked embeddings, solv
   const { ids, promptLength } = text;
   const [length, outputs, width] = [ids.length - 1, ids.length - promptLength, sizes.width];
   const samples = 24;
-  const next = random(33);
+  const next = uniform(33);
   const masks = Uint8Array.from({ length: samples * length }, () => (next() < 0.3 ? 0 : 1));
   const plan = {
     ...base(text),

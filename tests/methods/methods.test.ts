@@ -141,6 +141,24 @@ describe("attention and value zeroing", () => {
   });
 });
 
+describe("options", () => {
+  it("are typed by the method", () => {
+    // Not called: what the compiler says is the test.
+    const right = () => attribute({ model, prompt: PROMPT, method: "occlusion", options: { window: 2 } });
+    // @ts-expect-error occlusion has no steps
+    const wrong = () => attribute({ model, prompt: PROMPT, method: "occlusion", options: { steps: 2 } });
+    expect(right).not.toBe(wrong);
+  });
+
+  it("that contradict each other are refused", async () => {
+    const options = { tolerance: 0.1, multiplyByInput: false };
+    expect(await failure(given({ method: "integrated_gradients", options }))).toMatchObject({
+      code: "ERR_TOKENLENSE_INPUT",
+      message: expect.stringContaining("multiplyByInput"),
+    });
+  });
+});
+
 describe("baselines", () => {
   it("of unk and pad leave ends of text as they are", () => {
     const { unk, eos } = model.contract.tokens;

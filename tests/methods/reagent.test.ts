@@ -1,6 +1,7 @@
 import { expect, it } from "vitest";
+import { uniform } from "../../src/methods/draw.js";
 import type { NativeModel } from "../../src/native.js";
-import { FAMILY, random, randomIds, randomModels } from "../native/random-model.js";
+import { FAMILY, randomIds, randomModels } from "../native/random-model.js";
 import { base, run, SMALL } from "./plans.js";
 
 const rankOf = {
@@ -14,7 +15,7 @@ it("ReAGent is its definition, written out probe by probe, with the same draws",
   const text = { ids: randomIds(9, SMALL.vocabulary, 42), promptLength: 7 };
   const { ids, promptLength } = text;
   const [rows, outputs, probes, steps] = [8, 2, 3, 5];
-  const next = random(43);
+  const next = uniform(43);
   const draws = {
     importance: Float64Array.from({ length: probes * outputs * rows }, next),
     replaced: Uint8Array.from({ length: steps * probes * rows }, () => (next() < 0.4 ? 1 : 0)),

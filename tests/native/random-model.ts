@@ -2,6 +2,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { native } from "../../src/install/binding.js";
+import { uniform } from "../../src/methods/draw.js";
 import type { GradientPlan, NativeModel, StepFunctionSpec, WeightSpec } from "../../src/native.js";
 
 /** Sizes of a random model. */
@@ -28,19 +29,8 @@ export const TWIN = text("twin.py");
 export const GPT2 = text("../../native/families/gpt2.py");
 export const GPT2_TWIN = text("twin_gpt2.py");
 
-/** Uniform numbers in [0, 1), the same for the same seed (mulberry32). */
-export function random(seed: number): () => number {
-  let state = seed | 0;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let t = Math.imul(state ^ (state >>> 15), 1 | state);
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
-    return ((t ^ (t >>> 14)) >>> 0) / 4294967296;
-  };
-}
-
 export function randomIds(count: number, vocabulary: number, seed: number): Int32Array {
-  const next = random(seed);
+  const next = uniform(seed);
   return Int32Array.from({ length: count }, () => Math.floor(next() * vocabulary));
 }
 
@@ -76,7 +66,7 @@ export async function randomModels(sizes: Sizes, seed: number, ...sources: strin
       ["final_norm_bias", [width], 0.3],
       ["head", [vocabulary, width], 1 / Math.sqrt(width)],
     ];
-    const next = random(seed);
+    const next = uniform(seed);
     const normal = () => Math.sqrt(-2 * Math.log(1 - next())) * Math.cos(2 * Math.PI * next());
     const chunks: Buffer[] = [];
     const weights: WeightSpec[] = [];

@@ -4,7 +4,15 @@ import { Buffer } from "node:buffer";
 import { readFileSync, writeFileSync } from "node:fs";
 import { monitorEventLoopDelay, performance } from "node:perf_hooks";
 import { createInterface } from "node:readline";
-import { type AttributeOptions, attribute, generate, loadModel, type Model, native } from "../src/index.js";
+import {
+  type AttributeOptions,
+  type Attribution,
+  attribute,
+  generate,
+  loadModel,
+  type Model,
+  native,
+} from "../src/index.js";
 import type { AttributionStats, GemmReport, NativeInfo } from "../src/native.js";
 import { MODEL } from "./environment.js";
 import type { Size } from "./texts.js";
@@ -19,6 +27,8 @@ export interface EngineAbout {
 export interface EngineAttribution extends WorkerAttribution {
   /** Of each repeat. */
   stats: AttributionStats[];
+  /** Nodes of each output's path. */
+  nodes?: number[];
   /** Resident size before the first. */
   baseBytes: number | null;
   /** The longest that the event loop was held, in milliseconds, what the system takes away included. */
@@ -29,6 +39,7 @@ interface AttributeRequest {
   ids: number[];
   promptLength: number;
   method: NonNullable<AttributeOptions["method"]>;
+  options?: AttributeOptions["options"];
   step: NonNullable<AttributeOptions["step"]>;
   repeat?: number;
   memoryBudget?: number;
@@ -53,12 +64,11 @@ function resetPeakMemory(): void {
 }
 
 async function run(model: Model, request: AttributeRequest): Promise<EngineAttribution> {
-  const { ids, promptLength, method, step, repeat = 1, memoryBudget } = request;
+  const { ids, promptLength, method, options, step, repeat = 1, memoryBudget } = request;
   const targetIds = Int32Array.from(ids);
   const seconds: number[] = [];
   const stats: AttributionStats[] = [];
-  let shape: readonly number[] = [];
-  let scores = "";
+  let found = { shape: [] as number[], scores: "" };
   const baseBytes = resident("VmRSS");
   resetPeakMemory();
   const delay = monitorEventLoopDelay({ resolution: 1 });
@@ -71,18 +81,27 @@ async function run(model: Model, request: AttributeRequest): Promise<EngineAttri
       promptIds: targetIds.subarray(0, promptLength),
       targetIds,
       method,
+      options,
       step,
       memoryBudget,
     });
     seconds.push((performance.now() - start) / 1000);
     if (result.stats) stats.push(result.stats);
-    shape = result.shape;
-    if (i === repeat - 1) scores = base64(result.scores);
+    if (i === repeat - 1) found = answerOf(result);
     result.dispose();
   }
   delay.disable();
   const heldMilliseconds = delay.max / 1e6;
-  return { seconds, stats, shape: [...shape], scores, baseBytes, peakBytes: resident("VmHWM"), heldMilliseconds };
+  return { seconds, stats, ...found, baseBytes, peakBytes: resident("VmHWM"), heldMilliseconds };
+}
+
+function answerOf({ shape, scores, convergenceDeltas, pathSteps }: Attribution) {
+  return {
+    shape: [...shape],
+    scores: base64(scores),
+    ...(convergenceDeltas && { deltas: base64(convergenceDeltas) }),
+    ...(pathSteps && { nodes: [...pathSteps] }),
+  };
 }
 
 /** A prompt of exactly `promptLength` tokens, cut from the text, and its greedy continuation by `outputs` more. */

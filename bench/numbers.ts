@@ -33,3 +33,17 @@ export function distance(values: Float32Array, reference: Float32Array): number 
   }
   return difference / largest;
 }
+
+/** L2 distance of each column from the reference's, as a share of the reference's L2 norm. Row-major. */
+export function apartByColumn(values: Float32Array, reference: Float32Array, columns: number): number[] {
+  return Array.from({ length: columns }, (_, column) => {
+    let difference = 0;
+    let size = 0;
+    for (let i = column; i < reference.length; i += columns) {
+      const expected = reference[i] ?? Number.NaN;
+      difference += ((values[i] ?? Number.NaN) - expected) ** 2;
+      size += expected ** 2;
+    }
+    return Math.sqrt(difference / size);
+  });
+}

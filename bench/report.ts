@@ -1,6 +1,6 @@
 import type { GemmReport, NativeInfo } from "../src/native.js";
 import type { ColdStart } from "./cold-start.js";
-import { type Comparison, TOLERANCE } from "./compare.js";
+import type { Comparison } from "./compare.js";
 import type { MemoryUse } from "./memory.js";
 import type { Spread } from "./numbers.js";
 import type { PeerAbout } from "./workers.js";
@@ -24,50 +24,69 @@ export function gemmLimit(all: GemmReport[]): Report["gemm"] {
 
 export function reportText(report: Report): string {
   const { machine, engine, peer, gemm, comparisons, coldStart } = report;
-  const own = comparisons.map(({ size, method, ours, peer, ratio, agreement }) => [
-    size,
-    method,
-    time(ours.seconds),
-    time(peer.seconds),
-    `${ratio.toFixed(1)}×`,
-    ours.gigaflops.toFixed(0),
-    `${((100 * ours.gigaflops) / gemm.limit).toFixed(0)} %`,
-    bytes(ours.peakBytes),
-    bytes(peer.peakBytes),
-    agreement.apart.toExponential(1),
-    agreement.fromExact
-      ? `${agreement.fromExact.ours.toExponential(1)} / ${agreement.fromExact.peer.toExponential(1)}`
-      : "",
-  ]);
+  const own = comparisons.map((comparison) => {
+    const { size, method, ours, peer, ratio, asked, agreement } = comparison;
+    return [
+      size,
+      method,
+      time(ours.seconds),
+      time(peer.seconds),
+      `${ratio.toFixed(1)}×`,
+      asked === undefined ? "" : `${asked}× ${ratio >= asked ? "met" : "MISSED"}`,
+      ours.gigaflops.toFixed(0),
+      `${((100 * ours.gigaflops) / gemm.limit).toFixed(0)} %`,
+      bytes(ours.peakBytes),
+      bytes(peer.peakBytes),
+      agreement.tolerance === undefined ? "–" : agreement.apart.toExponential(1),
+      remarks(comparison),
+    ];
+  });
   const head = [
     "tokens",
     "method",
     "ours, s",
     "Inseq, s",
     "ratio",
+    "asked",
     "GFLOP/s",
     "of limit",
     "our peak",
     "Inseq's",
     "apart",
+    "remarks",
   ];
   return [
     `${machine.cpu}, ${machine.cores} cores, ${engine.threads} threads each, ${engine.cpuCapability}`,
     `libtorch ${engine.libtorch}; Inseq ${peer.versions.inseq}, torch ${peer.versions.torch}, transformers ${peer.versions.transformers}, ${peer.attention} attention`,
     `float32 GEMM limit ${gemm.limit.toFixed(0)} GFLOP/s (${gemm.shape}, ${gemm.path})`,
     "",
-    table([[...head, "from float64"], ...own]),
+    table([head, ...own]),
     "",
     "seconds: median (least – most). Ours is the whole attribute() call; Inseq's is its own loop, without progress bar, text and aggregation.",
     "GFLOP/s: 2·m·k·n for every matrix product of our run, in attention only what the causal mask keeps, over its native seconds.",
     "peak: largest resident size of the process during the runs, weights and libraries included.",
-    `apart: largest difference between the two, as a share of the largest score. Where it is over ${TOLERANCE.toExponential(0)}, the last column has the`,
+    "apart: largest difference between the two, as a share of the largest score. Where it is over what one backward pass may have, the remark has the",
     "distance of ours / Inseq's from the same function in float64 (bench/peer/NOTES.md says why Inseq's can be far).",
+    "|delta|: by how much an output's scores miss the change of the function from the baseline; mean, largest of the outputs.",
     `event loop: held for ${Math.max(...comparisons.map(({ ours }) => ours.heldMilliseconds)).toFixed(0)} ms at most while we attributed.`,
     "",
     `Cold start, "${coldStart.prompt}" + ${coldStart.outputs} tokens generated and attributed, caches warm: ` +
       `tokenlense ${time(coldStart.ours)} s, inseq ${time(coldStart.peer)} s, ratio ${(coldStart.peer.median / coldStart.ours.median).toFixed(1)}×`,
   ].join("\n");
+}
+
+function remarks({ ours, agreement, note }: Comparison): string {
+  const { tolerance, fromExact, deltas, fromReference } = agreement;
+  const small = (value: number) => value.toExponential(1);
+  const delta = (of: { mean: number; max: number }) => `${small(of.mean)}, ${small(of.max)}`;
+  const parts = [note];
+  if (fromExact) parts.push(`from float64 ${small(fromExact.ours)} / ${small(fromExact.peer)}`);
+  if (tolerance === undefined && ours.nodes) parts.push(`${ours.nodes.min} – ${ours.nodes.max} nodes`);
+  if (deltas?.ours && deltas.peer) parts.push(`|delta| ${delta(deltas.ours)} / ${delta(deltas.peer)}`);
+  else if (deltas?.ours && tolerance === undefined) parts.push(`our |delta| ${delta(deltas.ours)}`);
+  if (fromReference)
+    parts.push(`from ${fromReference.steps} steps ${small(fromReference.ours)} / ${small(fromReference.peer)}`);
+  return parts.filter((part) => part !== undefined).join("; ");
 }
 
 export function memoryText(uses: MemoryUse[]): string {
@@ -98,11 +117,12 @@ function time({ median, min, max }: Spread): string {
 }
 
 function table(rows: string[][]): string {
+  const words = (column: number) => column < 2 || rows[0]?.[column] === "remarks";
   const widths = (rows[0] ?? []).map((_, column) => Math.max(...rows.map((row) => row[column]?.length ?? 0)));
   return rows
     .map((row) =>
       row
-        .map((cell, i) => (i < 2 ? cell.padEnd(widths[i] ?? 0) : cell.padStart(widths[i] ?? 0)))
+        .map((cell, i) => (words(i) ? cell.padEnd(widths[i] ?? 0) : cell.padStart(widths[i] ?? 0)))
         .join("  ")
         .trimEnd(),
     )

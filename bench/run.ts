@@ -1,24 +1,28 @@
 import { rename, writeFile } from "node:fs/promises";
 import os from "node:os";
-import { Command, InvalidArgumentError } from "commander";
+import { Command, InvalidArgumentError, Option } from "commander";
 import type { GemmReport } from "../src/native.js";
 import { coldStart } from "./cold-start.js";
-import { type BenchMethod, type Comparison, compareSize, METHODS } from "./compare.js";
+import { type Comparison, compareSize } from "./compare.js";
 import { preparePeer } from "./environment.js";
 import { memoryUse } from "./memory.js";
+import { METHODS } from "./methods.js";
 import { gemmLimit, memoryText, type Report, reportText } from "./report.js";
 import { DEFAULT_SIZE, LARGE_SIZE } from "./texts.js";
 import { startEngine, startPeer } from "./workers.js";
 
 interface Options {
-  methods: BenchMethod[];
+  methods: string[];
   repeats: number;
   large?: true;
+  reference?: number;
   threads?: number;
   budget?: number[];
   json?: string;
   setup?: true;
 }
+
+const LARGE = Object.keys(METHODS).filter((name) => METHODS[name]?.large);
 
 function count(text: string): number {
   const value = Number(text);
@@ -26,10 +30,10 @@ function count(text: string): number {
   throw new InvalidArgumentError("expected a positive whole number");
 }
 
-function methods(text: string): BenchMethod[] {
+function methods(text: string): string[] {
   const names = text.split(",");
   const unknown = names.find((name) => !Object.hasOwn(METHODS, name));
-  if (unknown === undefined) return names as BenchMethod[];
+  if (unknown === undefined) return names;
   throw new InvalidArgumentError(`no method ${unknown}; there are ${Object.keys(METHODS).join(", ")}`);
 }
 
@@ -43,9 +47,25 @@ function budgets(text: string): number[] {
 
 const options = new Command("npm run bench --")
   .description("Times this package against Inseq on the same weights and tokens, and checks that both say the same.")
-  .option("--methods <names>", "separated by commas", methods, Object.keys(METHODS) as BenchMethod[])
-  .option("--repeats <n>", "timed runs of each", count, 5)
-  .option("--large", "256 + 128 tokens as well; Inseq takes some minutes for one run and gets one")
+  .addHelpText("after", `\nMethods: ${Object.keys(METHODS).join(", ")}.\nAll of them together take about 12 minutes.`)
+  .addOption(
+    new Option("--methods <names>", "separated by commas").argParser(methods).default(Object.keys(METHODS), "all"),
+  )
+  .option(
+    "--repeats <n>",
+    "timed runs of each; where Inseq takes a minute, one of its and at most three of ours",
+    count,
+    5,
+  )
+  .option(
+    "--large",
+    `256 + 128 tokens as well, for ${LARGE.join(", ")}; Inseq takes some minutes for one run and gets one`,
+  )
+  .addOption(
+    new Option("--reference [steps]", "compare integrated gradients with a path of 400 or so many steps; takes minutes")
+      .argParser(count)
+      .preset("400"),
+  )
   .option("--threads <n>", "threads of arithmetic of both (default: as libtorch chooses)", count)
   .option("--budget <sizes>", "instead: peak memory of 256 + 128 tokens under each budget (2GiB,8GiB)", budgets)
   .option("--json <file>", "write everything measured there as well")
@@ -61,13 +81,13 @@ async function compare(): Promise<Report> {
   try {
     const about = await peer.about;
     const gemm = gemmLimit(await engine.ask<GemmReport[]>("gemm"));
-    const sides = { engine, peer, environment, threads: info.threads };
-    const { repeats } = options;
-    const comparisons = await compareSize(sides, DEFAULT_SIZE, options.methods, { ours: repeats, peer: repeats });
-    if (options.large)
-      comparisons.push(
-        ...(await compareSize(sides, LARGE_SIZE, options.methods, { ours: Math.min(3, repeats), peer: 1 })),
-      );
+    const { repeats, methods, reference: referenceSteps } = options;
+    const sides = { engine, peer, environment, threads: info.threads, referenceSteps };
+    const comparisons = await compareSize(sides, DEFAULT_SIZE, methods, { ours: repeats, peer: repeats });
+    if (options.large) {
+      const large = methods.filter((name) => LARGE.includes(name));
+      comparisons.push(...(await compareSize(sides, LARGE_SIZE, large, { ours: Math.min(3, repeats), peer: 1 })));
+    }
     await Promise.all([engine.close(), peer.close()]);
     const cpu = os.cpus()[0]?.model.trim() ?? "unknown";
     return {
@@ -84,11 +104,15 @@ async function compare(): Promise<Report> {
 }
 
 function disagreement({ size, method, agreement }: Comparison): string {
-  const { apart, fromExact } = agreement;
-  return (
-    `${size} ${method}: the scores differ by ${apart.toExponential(1)} of the largest; ` +
-    `from float64 ours are ${fromExact?.ours.toExponential(1)} away, Inseq's ${fromExact?.peer.toExponential(1)}`
-  );
+  const { apart, tolerance, fromExact, deltas } = agreement;
+  const number = (value: number | undefined) => value?.toExponential(1) ?? "?";
+  const { ours, peer } = deltas ?? {};
+  const found =
+    tolerance === undefined
+      ? `our scores miss their sums by ${number(ours?.mean)}, at most ${number(ours?.max)}; Inseq's by ${number(peer?.mean)}, at most ${number(peer?.max)}`
+      : `the scores differ by ${number(apart)} of the largest, not ${number(tolerance)}`;
+  const exact = `; from float64 ours are ${number(fromExact?.ours)} away, Inseq's ${number(fromExact?.peer)}`;
+  return `${size} ${method}: ${found}${fromExact ? exact : ""}`;
 }
 
 async function write(data: object): Promise<void> {

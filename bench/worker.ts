@@ -9,6 +9,8 @@ export interface WorkerAttribution {
   shape: number[];
   /** Little-endian float32, base64. */
   scores: string;
+  /** By how much each output's scores miss their sum, as `scores`; only where the method says what it is, and of Inseq where asked for. */
+  deltas?: string;
   /** Largest resident size of the process during the repeats, weights and libraries included. Null where the system does not tell. */
   peakBytes: number | null;
 }

@@ -27,19 +27,30 @@ def to_float64(model) -> None:
     torch.nn.Module.double(model.model)
 
 
-def gradients(model, ids: list[int], prompt_length: int, method: str, step: str) -> torch.Tensor:
-    """[sequence, outputs]: L2 norms of saliency or input_x_gradient, from one forward over the whole sequence and a
-    vector-Jacobian product per output. The causal mask makes that the same as a forward per output."""
+def gradients(
+    model,
+    ids: list[int],
+    prompt_length: int,
+    method: str,
+    step: str,
+    baseline: list[int] = [],
+    coefficients: list[float] | None = None,
+) -> torch.Tensor:
+    """[sequence, outputs]: L2 norms of saliency, input_x_gradient or gradient_shap, from one forward over the whole sequence
+    and a vector-Jacobian product per output. The causal mask makes that the same as a forward per output."""
     target = torch.tensor(ids)
-    embeddings = model.model.get_input_embeddings()(target[None]).detach().requires_grad_()
-    logits = model.model(inputs_embeds=embeddings, use_cache=False).logits[0, prompt_length - 1 : -1]
-    chosen = target[prompt_length:, None]
-    functions = {"probability": logits.softmax(-1), "crossentropy": -logits.log_softmax(-1)}
-    values = functions[step].gather(-1, chosen)[:, 0]
-    result = torch.zeros(len(ids), len(values), dtype=values.dtype)
-    for output, value in enumerate(values):
-        (gradient,) = torch.autograd.grad(value, embeddings, retain_graph=True)
-        if method == "input_x_gradient":
-            gradient = gradient * embeddings.detach()
-        result[: prompt_length + output, output] = gradient[0, : prompt_length + output].norm(dim=-1)
-    return result
+    embed = model.model.get_input_embeddings()
+    clean = embed(target[None]).detach()
+    start = torch.zeros_like(clean) if coefficients is None else embed(torch.tensor([baseline])).detach()
+    totals = torch.zeros(len(ids) - prompt_length, *clean[0].shape, dtype=clean.dtype)
+    for coefficient in coefficients or [1.0]:
+        embeddings = torch.lerp(start, clean, coefficient).requires_grad_()
+        logits = model.model(inputs_embeds=embeddings, use_cache=False).logits[0, prompt_length - 1 : -1]
+        chosen = target[prompt_length:, None]
+        functions = {"probability": logits.softmax(-1), "crossentropy": -logits.log_softmax(-1)}
+        for output, value in enumerate(functions[step].gather(-1, chosen)[:, 0]):
+            (gradient,) = torch.autograd.grad(value, embeddings, retain_graph=True)
+            totals[output] += gradient[0] / len(coefficients or [1.0])
+    if method != "saliency":
+        totals *= clean - start
+    return totals.norm(dim=-1).t().contiguous()

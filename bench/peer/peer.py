@@ -47,7 +47,33 @@ def load(gguf: str, threads: int):
     return model
 
 
-def attribute(model, ids: list[int], prompt_length: int, method: str, step: str, step_scores: list[str] = []):
+# Options that an attribution method takes when it is made; all others go to its `attribute` (Inseq tells them apart by signature).
+CONSTRUCTOR = {
+    "target_layer",
+    "multiply_by_inputs",
+    "cache_dir",
+    "mask_prob",
+    "keep_top_n",
+    "keep_ratio",
+    "invert_keep",
+    "stopping_condition_top_k",
+    "replacing_ratio",
+    "max_probe_steps",
+    "num_probes",
+}
+
+
+def attribute(
+    model,
+    ids: list[int],
+    prompt_length: int,
+    method: str,
+    step: str,
+    step_scores: list[str] = [],
+    options: dict = {},
+    step_options: dict = {},
+    step_scores_options: dict = {},
+):
     """Attributes exactly these ids with Inseq's own loop; ids never pass through text.
 
     `model.attribute(text, text)` tokenises the text again, which need not give the same ids back. It then does what is
@@ -57,16 +83,16 @@ def attribute(model, ids: list[int], prompt_length: int, method: str, step: str,
 
     # crossentropy fails in Inseq 0.7.1 for one sequence (it drops the target's batch dimension). Inseq's log p has the
     # same gradient but for the sign, which neither the absolute value nor the norm keeps.
-    step_args = {}
+    step_options = dict(step_options)
     if step == "crossentropy":
-        step, step_args = "probability", {"logprob": True}
-    feature = model.get_attribution_method(method)
+        step, step_options["logprob"] = "probability", True
+    feature = model.get_attribution_method(method, **{k: v for k, v in options.items() if k in CONSTRUCTOR})
     tensor = torch.tensor([ids])
     encoding = BatchEncoding(
         input_ids=tensor,
         attention_mask=torch.ones_like(tensor),
         input_tokens=model.convert_ids_to_tokens(tensor, skip_special_tokens=False),
-        baseline_ids=torch.full_like(tensor, model.tokenizer.unk_token_id),
+        baseline_ids=torch.tensor([baseline_ids(model, ids)]),
     )
     batch = model.formatter.prepare_inputs_for_attribution(model, encoding)
     return feature.attribute(
@@ -79,25 +105,54 @@ def attribute(model, ids: list[int], prompt_length: int, method: str, step: str,
         # Inseq drops every token that equals the pad token, and here that is <|im_end|>, which chat prompts contain.
         output_step_attributions=True,
         step_scores=step_scores,
-        attributed_fn_args=step_args,
+        # A dict of our own each time: occlusion writes into it, and Inseq's default is one dict for all calls.
+        attribution_args={k: v for k, v in options.items() if k not in CONSTRUCTOR},
+        attributed_fn_args=step_options,
+        step_scores_args=dict(step_scores_options),
     )
 
 
-def scores(out, ids: list[int], prompt_length: int):
-    """[sequence, outputs] float32: L2 norm over the embedding dimension, not normalised; 0 where Inseq has no score."""
+def baseline_ids(model, ids: list[int]) -> list[int]:
+    """As Inseq's `encode`: the unknown token everywhere, but an end token stays."""
+    return [identifier if identifier == model.eos_token_id else model.tokenizer.unk_token_id for identifier in ids]
+
+
+def step_attributions(out, ids: list[int], prompt_length: int, contrastive: bool = False) -> list:
+    """What Inseq made for each output, [positions before it, …], after checking that it is about these tokens."""
     steps = out.step_attributions
     if len(steps) != len(ids) - prompt_length:
         raise RuntimeError(f"Inseq made {len(steps)} steps for {len(ids) - prompt_length} outputs")
-    result = torch.zeros(len(ids), len(steps))
     for column, item in enumerate(steps):
         position = prompt_length + column
         prefix, target = [token.id for token in item.prefix[0]], item.target[0][0].id
-        if prefix != ids[:position] or target != ids[position]:
+        # With a contrastive target Inseq puts a text "this → that" in the target's place.
+        if prefix != ids[:position] or (target != ids[position] and not contrastive):
             raise RuntimeError(f"Inseq attributed other tokens than the given ones at output {column}")
-        gradient = item.target_attributions[0]
-        if gradient.shape[0] != position:
-            raise RuntimeError(f"Inseq scored {gradient.shape[0]} positions at output {column}, expected {position}")
-        result[:position, column] = torch.linalg.vector_norm(gradient, ord=2, dim=-1)
+        length = item.target_attributions[0].shape[0]
+        if length != position:
+            raise RuntimeError(f"Inseq scored {length} positions at output {column}, expected {position}")
+    return [item.target_attributions[0] for item in steps]
+
+
+def scores(out, ids: list[int], prompt_length: int, reduce: str | None = None, contrastive: bool = False):
+    """[sequence, outputs] float32, not normalised; 0 where Inseq has no score.
+
+    Reduced as Inseq does by default: the L2 norm over an embedding dimension, the mean over layers and heads. `reduce`
+    may be "norm", "sum", "mean" or "none".
+    """
+    items = step_attributions(out, ids, prompt_length, contrastive)
+    if reduce is None:
+        reduce = "mean" if out.step_attributions[0]._num_dimensions else "norm"
+    result = None
+    for column, item in enumerate(items):
+        axes = tuple(range(1, item.ndim))
+        if axes and reduce == "norm":
+            item = torch.linalg.vector_norm(item, ord=2, dim=axes)
+        elif axes and reduce != "none":
+            item = getattr(item, reduce)(axes)
+        if result is None:
+            result = torch.zeros(len(ids), len(items), *item.shape[1:], dtype=item.dtype)
+        result[: prompt_length + column, column] = item
     return result
 
 
@@ -117,6 +172,10 @@ def greedy(model, ids: list[int], count: int) -> list[int]:
 
 def encode(tensor) -> str:
     return base64.b64encode(tensor.contiguous().numpy().astype("<f4").tobytes()).decode()
+
+
+def decode(text: str):
+    return torch.frombuffer(bytearray(base64.b64decode(text)), dtype=torch.float32)
 
 
 def versions() -> dict[str, str]:
@@ -163,13 +222,21 @@ class Worker:
             "gguf": {"file": Path(self.options.gguf).name, "sha256": sha256(self.options.gguf)},
         }
 
-    def attribute(self, ids: list[int], promptLength: int, method: str, step: str, repeat: int = 1) -> dict:  # noqa: N803
+    def attribute(
+        self,
+        ids: list[int],
+        promptLength: int,  # noqa: N803
+        method: str,
+        step: str,
+        repeat: int = 1,
+        options: dict = {},
+    ) -> dict:
         reset_peak_memory()
         seconds, out = [], None
         for _ in range(repeat):
             out = None
             start = time.perf_counter()
-            out = attribute(self.model, ids, promptLength, method, step)
+            out = attribute(self.model, ids, promptLength, method, step, options=options)
             seconds.append(time.perf_counter() - start)
         peak = peak_memory()
         matrix = scores(out, ids, promptLength)

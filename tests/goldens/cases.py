@@ -1,20 +1,15 @@
-"""Which methods with which options, and what Inseq 0.7.1 really does in each."""
+"""Which methods with which options, their plain references, and checks of what conventions.py says."""
 
 from __future__ import annotations
 
-import os
-import sys
-import time
-from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any, Callable
+from contextlib import contextmanager
 from unittest import mock
 
 import peer
 import plain
 import recorded
-import torch
+import rules
+from case import Case, Plain, array, by_head, same, widths
 
 METHODS = [
     "saliency",
@@ -32,173 +27,38 @@ METHODS = [
     "lime",
     "reagent",
     "value_zeroing",
+    "attention_rollout",
+    "gradient_x_attention",
+    "attnlrp",
+    "deeplift_rules",
 ]
 LAYER = {"gpt2": ("transformer.h.0", 0), "smollm2": ("model.layers.14", 14)}
-SOME_HEADS = 3
 RIEMANN = ("riemann_left", "riemann_right", "riemann_middle", "riemann_trapezoid", "gausslegendre")
 
-ABOUT = {
-    "arrays": (
-        "[sequence, outputs, …], not normalised, 0 where a position is not before the output. vnorm and sum: L2 norm and "
-        "signed sum over the embedding dimension. deltas: [outputs, …], Inseq's convergence deltas. float32: Inseq as it "
-        "ships. float64: what `reference` says, stored as float32."
-    ),
-    "baseline": "embeddings of the unknown token at every position, but an end token (eos) stays what it is",
-    "attention": (
-        "Attributed once, from the last output's forward pass over sequence − 1 tokens. An output's column is the query row of "
-        "the position that predicts it (its own position − 1), keys up to and including that row. value_zeroing likewise."
-    ),
-    "deeplift": (
-        "captum 0.9 has rules only for nn modules of exactly the classes ReLU, ELU, LeakyReLU, Sigmoid, Tanh, Softplus, Softmax "
-        "and max-pooling. Neither model has one: activations are SiLUActivation/SiLU and NewGELUActivation, softmax and tanh "
-        "are called as functions, norms are no rule at all. So Inseq's deeplift is gradient × (input − baseline), with the "
-        "gradient at the input, which this script checks element by element; its deltas are far from 0."
-    ),
-    "layers": (
-        "Inseq gives captum ids, but its forward takes the ids from an argument beside, so that the baseline never reaches the "
-        "model: layer_integrated_gradients and layer_deeplift are 0 everywhere, for every layer. Their float64 is a plain "
-        "loop with the baseline's activations; for layer_deeplift gradient × (activation − baseline's activation)."
-    ),
-    "gradient_shap": (
-        "Mean over samples of gradient × (input − baseline) at baseline + c·(input + noise − baseline), where (input + noise) is "
-        "also the input of the product. captum draws c [samples] with numpy and the noise with torch; here they are `random`, the "
-        "same c at each output, and the noise's first positions."
-    ),
-    "sequential_integrated_gradients": (
-        "Each position's path runs from the baseline's embedding to the token's while all others stay the input; only "
-        "that position's attribution is kept."
-    ),
-    "discretized_integrated_gradients": (
-        "Path of n_steps points: the baseline, then monotonic points from the last anchor back to the token. Attribution is the "
-        "sum of gradient(pointₖ) · (pointₖ₊₁ − pointₖ) over k < n_steps − 1. A special token's path is n_steps − 1 times itself, then "
-        "the baseline. `paths` has the words by token id, from the token on. Neighbours: 50 nearest by Euclidean distance in "
-        "float32, without the token itself, nearest first; ties in the strategy's measure go to the nearer. n_neighbors cannot "
-        "be set (Inseq drops the argument)."
-    ),
-    "lime": (
-        "Perturbs embeddings, not ids: a masked position becomes the number of the mask token's id (unk, or pad with "
-        "mask_token) in every dimension. Special tokens are masked too, because Inseq looks for ids among embeddings. Features are "
-        "the perturbed embeddings themselves, weights the count of elements equal to the input's, the model scikit-learn's "
-        "Ridge with alpha 1 and an intercept, in float64. The attribution is its coefficients [sequence, width]. plain.py has "
-        "the same with one feature per token, and this script checks that they are equal."
-    ),
-    "reagent": (
-        "nltk's data, which its sampler needs, cannot be had here: ids are sampled uniformly from the vocabulary. All that is random "
-        "is in `outputs`, one item per output: initial [probes, prefix]; per step uniform (a position is replaced where it is "
-        "below replacing_ratio), probe and stop (the ids put in when probing, and in the test), stopped (of the test alone). Always the "
-        "softmax probability of the given target, whatever the attributed function. A stopped probe's scores stay. The "
-        "result is the mean over the probes that have stopped of softmax(scores), repeated over the embedding dimension (stored "
-        "once: vnorm is √width times that); NaN if none has stopped after max_probe_steps."
-    ),
-    "value_zeroing": (
-        "Fails in Inseq (`error`). The plain loop: at each layer and position j the layer's value vectors of j become 0, its "
-        "input stays clean; 1 − cosine similarity of the output state at each row ≥ j (of the last layer after the final norm); below 1e-5 "
-        "is 0; each row's scores sum to 1 over j."
-    ),
-}
 
-
-def array(tensor) -> dict:
-    tensor = torch.as_tensor(tensor)
-    return {"shape": list(tensor.shape), "data": peer.encode(tensor.detach().float())}
-
-
-def widths(tensor: torch.Tensor) -> dict:
-    """From [sequence, outputs, width]."""
-    return {"vnorm": tensor.norm(dim=-1), "sum": tensor.sum(-1)}
-
-
-def by_head(tensor: torch.Tensor, subject) -> dict:
-    """From [sequence, outputs, layers, heads]: all of it where it is small."""
-    if subject.name == "gpt2":
-        return {"heads": tensor}
-    return {"mean": tensor.mean((2, 3)), f"layer{SOME_HEADS}": tensor[:, :, SOME_HEADS]}
-
-
-@dataclass
-class Case:
-    method: str
-    options: dict = field(default_factory=dict)
-    step: str = "probability"
-    step_options: dict = field(default_factory=dict)
-    # Hands Inseq its random choices.
-    around: Callable[[], Any] = nullcontext
-    random: dict = field(default_factory=dict)
-    # "inseq", or a function of the subject that gives arrays, or None where too slow.
-    reference: Any = "inseq"
-    # Arrays from Inseq's output.
-    arrays: Callable | None = None
-    # A function of the subject and Inseq's [sequence, outputs, …] in float64.
-    check: Callable | None = None
-    extra: dict = field(default_factory=dict)
-
-    def run(self, subject):
-        options = dict(self.options)
-        if self.method == "discretized_integrated_gradients":
-            options["cache_dir"] = Path(os.environ["INSEQ_HOME"], subject.name)
-        with self.around():
-            start = time.perf_counter()
-            out = peer.attribute(
-                subject.model, subject.ids, subject.length, self.method, self.step, [], options, self.step_options
-            )
-            return out, time.perf_counter() - start
-
-    def measure(self, subject, out) -> tuple[dict, torch.Tensor]:
-        tensor = peer.scores(out, subject.ids, subject.length, "none", "contrast_targets" in self.step_options)
-        if self.arrays:
-            return self.arrays(tensor), tensor
-        result = {"scores": tensor} if tensor.ndim == 2 else widths(tensor) if tensor.ndim == 3 else by_head(tensor, subject)
-        deltas = [item.step_scores.get("deltas") for item in out.step_attributions]
-        if deltas[0] is not None:
-            result["deltas"] = torch.stack(deltas).squeeze()
-        return result, tensor
-
-    def start(self, subject) -> dict:
-        entry = {
-            "model": subject.name,
-            "method": self.method,
-            "step": self.step,
-            "options": self.options,
-            "stepOptions": self.step_options,
-        }
-        hooks = [(module, dict(module._forward_hooks), dict(module._forward_pre_hooks)) for module in modules(subject)]
-        try:
-            out, entry["seconds"] = self.run(subject)
-            entry["seconds"] = round(entry["seconds"], 3)
-            entry["float32"] = {name: array(value) for name, value in self.measure(subject, out)[0].items()}
-        except Exception as error:  # noqa: BLE001 - what Inseq cannot do is a finding
-            entry["error"] = f"{type(error).__name__}: {' '.join(str(error).split())}"[:300]
-            # A failed method leaves its hooks behind.
-            for module, after, before in hooks:
-                for current, kept in ((module._forward_hooks, after), (module._forward_pre_hooks, before)):
-                    current.clear()
-                    current.update(kept)
-            sys.settrace(None)
-        entry.update({name: value() if callable(value) else value for name, value in self.extra.items()})
-        return entry
-
-    def finish(self, subject, entry: dict) -> None:
-        if self.reference is None:
-            return
-        entry["reference"] = "Inseq in float64" if self.reference == "inseq" else "plain loop"
-        if self.reference == "inseq":
-            arrays, tensor = self.measure(subject, self.run(subject)[0])
-            if self.check:
-                self.check(subject, tensor)
-        else:
-            arrays = self.reference(subject)
-        entry["float64"] = {name: array(value) for name, value in arrays.items()}
-
-
-def modules(subject):
-    return list(subject.model.model.modules())
-
-
-def same(name: str, left: torch.Tensor, right: torch.Tensor, tolerance: float = 1e-6) -> None:
-    """Inseq rounds its outputs to float32, whatever they are computed in."""
-    distance = float((left - right).abs().max() / right.abs().max())
-    if not distance <= tolerance:
-        raise SystemExit(f"{name}: {distance:.1e} apart")
+def beyond(subject) -> list[Case]:
+    network, ids, length = subject.network, subject.ids, subject.length
+    result = [
+        Plain("attention_rollout", reference=lambda _: {"scores": plain.rollout(network, ids, length)}),
+        Plain(
+            "gradient_x_attention",
+            reference=lambda _: by_head(plain.gradient_attention(network, ids, length), subject),
+        ),
+        Plain("attnlrp", step="logit", reference=lambda _: rules.attnlrp(network, ids, length)),
+    ]
+    for step in rules.STEPS:
+        for options in ({}, {"baseline": "unk"}):
+            baseline = [subject.about["unk"]] * len(ids) if options else subject.baseline
+            if subject.name == "gpt2" or not options:
+                result.append(
+                    Plain(
+                        "deeplift_rules",
+                        options,
+                        step,
+                        reference=lambda _, s=step, b=baseline: rules.deeplift(network, ids, length, b, s),
+                    )
+                )
+    return result
 
 
 def deeplift_is_gradient(subject, tensor) -> None:
@@ -229,10 +89,17 @@ def paths_recorder(found: dict):
 def plan(subject) -> list[Case]:
     small, length = subject.name == "gpt2", subject.length
     layer, index = LAYER[subject.name]
-    result = [Case("saliency"), Case("input_x_gradient")]
+    result = [Case("saliency"), Case("input_x_gradient"), Case("saliency", step="entropy")]
+    for contrast in subject.contrasts:
+        for step in ("contrast_prob_diff", "contrast_logits_diff", "pcxmi", "kl_divergence"):
+            # Without the contrast's inputs "prefix" would compare each output with itself.
+            if contrast == "other" and step != "kl_divergence":
+                result.append(Case("saliency", step=step, step_options={"contrast": contrast}))
+            options = {"contrast": contrast, "contrast_force_inputs": True}
+            result.append(Case("saliency", step=step, step_options=options))
 
     delta = {"return_convergence_delta": True}
-    result.append(Case("integrated_gradients", {"n_steps": 50, **delta}, reference="inseq" if small else None))
+    result.append(Case("integrated_gradients", {"n_steps": 50, **delta}))
     result += [Case("integrated_gradients", {"n_steps": 12, "method": rule, **delta}) for rule in RIEMANN]
     result.append(Case("deeplift", delta, check=deeplift_is_gradient))
 
@@ -256,7 +123,7 @@ def plan(subject) -> list[Case]:
             )
         )
     result.append(
-        Case("sequential_integrated_gradients", {"n_steps": 8, **delta}, reference="inseq" if small else None)
+        Case("sequential_integrated_gradients", {"n_steps": 8, **delta})
     )
     for strategy in ("greedy", "maxcount"):
         result.append(discretized(strategy, 10))
@@ -285,8 +152,39 @@ def plan(subject) -> list[Case]:
                 check=lime_is_closed(masks, number),
             )
         )
+    if small:
+        result += [reagent(subject, keep_top_n=5), reagent(subject, keep_top_n=2)]
     result.append(Case("value_zeroing", reference=zeroing))
-    return result
+    return result + beyond(subject)
+
+
+def reagent(subject, keep_top_n: int) -> Case:
+    recorder = recorded.Reagent(4, subject.network.embeddings.shape[0])
+    options = {"keep_top_n": keep_top_n, "stopping_condition_top_k": 3, "replacing_ratio": 0.3}
+
+    def outputs() -> list[dict]:
+        return [
+            {
+                "initial": array(output["initial"]),
+                "steps": [
+                    {
+                        "uniform": array(step["uniform"]),
+                        **{name: step[name].tolist() for name in ("probe", "stop", "stopped")},
+                    }
+                    for step in output["steps"]
+                ],
+            }
+            for output in recorder.outputs
+        ]
+
+    return Case(
+        "reagent",
+        {**options, "max_probe_steps": 4, "num_probes": 3},
+        around=recorder.recording,
+        reference=None,
+        arrays=lambda tensor: {"scores": tensor[:, :, 0]},
+        extra={"outputs": outputs},
+    )
 
 
 def discretized(strategy: str, steps: int) -> Case:

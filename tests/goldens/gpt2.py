@@ -31,9 +31,9 @@ CONFIG = {
 # An end token comes first, as GPT-2's prompts may begin: Inseq's baseline keeps it.
 PROMPT = [1, 17, 42, 8, 77, 23, 42, 61, 5]
 OUTPUTS = [33, 87, 26, 23]
-# Other targets for contrastive functions: after the same prompt, and after another one (one token differs).
+# For contrastive functions: other targets (one is the same), and another, shorter prompt.
 CONTRAST = [87, 83, 26, 68]
-CONTRAST_PROMPT = [1, 17, 42, 8, 90, 23, 42, 61, 5]
+CONTRAST_PROMPT = [1, 90, 23, 42, 61, 5]
 
 
 def build(dropout: float = 0.0):

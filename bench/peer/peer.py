@@ -202,6 +202,15 @@ def encode(tensor) -> str:
     return base64.b64encode(tensor.contiguous().numpy().astype("<f4").tobytes()).decode()
 
 
+def unhook(model) -> None:
+    """A failed method leaves its hooks behind, and later calls would run into them."""
+    for module in model.modules():
+        for hooks in (module._forward_hooks, module._forward_pre_hooks):
+            for name in [name for name, hook in hooks.items() if hook.__module__.startswith("inseq")]:
+                del hooks[name]
+    sys.settrace(None)
+
+
 def decode(text: str):
     return torch.frombuffer(bytearray(base64.b64decode(text)), dtype=torch.float32)
 
@@ -268,7 +277,11 @@ class Worker:
             out = None
             with given_draws(coefficients, masks):
                 start = time.perf_counter()
-                out = attribute(self.model, ids, promptLength, method, step, options=options)
+                try:
+                    out = attribute(self.model, ids, promptLength, method, step, options=options)
+                except Exception:
+                    unhook(self.model.model)
+                    raise
                 seconds.append(time.perf_counter() - start)
         peak = peak_memory()
         matrix = scores(out, ids, promptLength)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import sys
 import time
 from contextlib import nullcontext
 from dataclasses import dataclass, field
@@ -93,7 +92,7 @@ class Case:
             entry["float32"] = {name: array(value) for name, value in self.measure(subject, out)[0].items()}
         except Exception as error:  # noqa: BLE001 - what Inseq cannot do is a finding
             entry["error"] = f"{type(error).__name__}: {' '.join(str(error).split())}"[:300]
-            unhook(subject.model.model)
+            peer.unhook(subject.model.model)
         entry.update({name: value() if callable(value) else value for name, value in self.extra.items()})
         return entry
 
@@ -122,15 +121,6 @@ class Plain(Case):
             "options": self.options,
             "stepOptions": self.step_options,
         }
-
-
-def unhook(model) -> None:
-    """A failed method leaves its hooks behind."""
-    for module in model.modules():
-        for hooks in (module._forward_hooks, module._forward_pre_hooks):
-            for name in [name for name, hook in hooks.items() if hook.__module__.startswith("inseq")]:
-                del hooks[name]
-    sys.settrace(None)
 
 
 def same(name: str, left: torch.Tensor, right: torch.Tensor, tolerance: float = 1e-6) -> None:

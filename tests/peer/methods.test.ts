@@ -23,6 +23,9 @@ interface Entry {
   method: string;
   step: string;
   options: Record<string, unknown>;
+  stepOptions: { contrast?: string; contrast_force_inputs?: boolean };
+  /** Of ReAGent, all that was drawn: of each output, scores at the beginning and steps. */
+  outputs?: { initial: Stored; steps: { uniform: Stored; probe: number[][]; stop: number[][] }[] }[];
   /** Inseq as it ships; absent where it fails. */
   float32?: Arrays;
   /** In float64: Inseq, or a plain loop. */
@@ -31,7 +34,16 @@ interface Entry {
 }
 const goldens = JSON.parse(readFileSync(new URL("../goldens/methods.json", import.meta.url), "utf8")) as {
   about: { capability: string };
-  models: Record<string, { ids: number[]; promptLength: number; baselineIds: number[]; special: number[] }>;
+  models: Record<
+    string,
+    {
+      ids: number[];
+      promptLength: number;
+      baselineIds: number[];
+      special: number[];
+      contrasts: Record<string, { ids: number[] }>;
+    }
+  >;
   random: Record<string, Record<string, Stored>>;
   entries: Entry[];
 };
@@ -78,9 +90,14 @@ function ours(entry: Entry): { method: MethodName; options: Record<string, unkno
     occlusion: { baseline: "unk" },
     lime: { samples: options.n_samples },
     value_zeroing: { mean: false },
+    // Beyond Inseq: plain PyTorch in float64 (tests/goldens/rules.py, plain.py).
+    deeplift_rules: { baseline: "unk" },
+    attnlrp: {},
+    attention_rollout: {},
+    gradient_x_attention: { mean: false },
   };
   const own = known[method];
-  return own && { method: method as MethodName, options: own };
+  return own && { method: (method === "deeplift_rules" ? "deeplift" : method) as MethodName, options: own };
 }
 
 /** What was drawn at random for a model's entries. */
@@ -112,11 +129,13 @@ const comparable = goldens.entries.filter((entry) => {
     // Noise is drawn by each program's own generator; tests/methods compares it between our engines.
     (entry.method === "gradient_shap" && entry.options.stdevs !== 0) ||
     // A number in every dimension is no baseline of ours.
-    (entry.method === "lime" && entry.options.mask_token !== undefined);
+    (entry.method === "lime" && entry.options.mask_token !== undefined) ||
+    // There ends of text are replaced too.
+    (entry.method === "deeplift_rules" && entry.options.baseline !== undefined);
   return ours(entry) !== undefined && !skipped;
 });
 const named = comparable.map((entry): [string, Entry] => [
-  `${entry.model}: ${entry.method} of ${entry.step} ${JSON.stringify(entry.options)}`,
+  `${entry.model}: ${entry.method} of ${entry.step} ${JSON.stringify({ ...entry.options, ...entry.stepOptions })}`,
   entry,
 ]);
 
@@ -149,9 +168,22 @@ function roundingOf({ model, method }: Entry): number[] {
 /** libtorch's float32 softmax over a vocabulary errs by 1e-5 (bench/peer/NOTES.md); in float64 it does not. */
 function exact(step: string) {
   const { name, source } = resolveStep(step).spec;
-  const replaced = source.replace(/softmax\(logits,/, "softmax(logits.double(),");
-  expect(replaced).not.toBe(source);
-  return { name, source: replaced };
+  return { name, source: source.replaceAll(/softmax\((\w*logits),/g, "softmax($1.double(),") };
+}
+
+/** Inseq aligns a contrast from the end. */
+function contrastOf({ model, step, stepOptions }: Entry): object {
+  if (stepOptions.contrast === undefined) return {};
+  const { ids, promptLength, contrasts } = goldens.models[model] as (typeof goldens.models)[string];
+  const other = contrasts[stepOptions.contrast]?.ids ?? [];
+  const outputs = ids.length - promptLength;
+  return {
+    contrast: {
+      ids: Int32Array.from(other),
+      positions: Int32Array.from({ length: outputs }, (_, output) => other.length - outputs + output),
+      ownPrefix: stepOptions.contrast_force_inputs ?? resolveStep(step).ownPrefix,
+    },
+  };
 }
 
 describe.each(named)("%s", (_, entry) => {
@@ -165,6 +197,7 @@ describe.each(named)("%s", (_, entry) => {
     return run(model.native, {
       ...methods[method].plan(parsed, { model, ids, promptLength }),
       ...drawn(entry, model, ids),
+      ...contrastOf(entry),
       ...changes,
       ids,
       promptLength,
@@ -189,10 +222,11 @@ describe.each(named)("%s", (_, entry) => {
     return result.scores.map((score) => score * scale);
   }
 
+  const reductions = ["vnorm", "sum", "scores", "heads", "mean", "layers"];
   const namesOf = (arrays: Arrays | undefined) =>
     Object.entries(arrays ?? {}).filter(
       // captum's saliency is the gradient's absolute value: its sum is no signed one.
-      ([name]) => name !== "deltas" && !(method === "saliency" && name === "sum"),
+      ([name]) => (reductions.includes(name) || name.startsWith("layer")) && !(method === "saliency" && name === "sum"),
     );
 
   /** Output by output, differences as shares of the largest score of all against what is allowed. */
@@ -246,18 +280,73 @@ describe.each(named)("%s", (_, entry) => {
 it("every method that Inseq has and that means the same is compared", () => {
   const compared = new Set(comparable.map(({ method }) => method));
   for (const method of Object.keys(methods)) {
-    // Compared elsewhere: TokenLense's own in agreement.test.ts, relevance rules in relevance.test.ts, ReAGent with its
-    // definition in methods/reagent.test.ts; dummy has no scores.
-    const elsewhere = [
-      "tokenlense",
-      "deeplift",
-      "layer_deeplift",
-      "attnlrp",
-      "attention_rollout",
-      "gradient_x_attention",
-      "reagent",
-      "dummy",
-    ];
+    // TokenLense's own is compared in agreement.test.ts, DeepLIFT below by its rules; dummy has no scores.
+    const elsewhere = ["tokenlense", "deeplift", "layer_deeplift", "reagent", "dummy"];
     if (!elsewhere.includes(method)) expect(compared, method).toContain(method);
   }
 });
+
+const reagents = goldens.entries.filter(({ method }) => method === "reagent");
+it.each(reagents.map((entry): [string, Entry] => [JSON.stringify(entry.options), entry]))(
+  "reagent %s is Inseq's, with the same draws",
+  async (_, entry) => {
+    const { ids: list, promptLength } = goldens.models[entry.model] as (typeof goldens.models)[string];
+    const { keep_top_n, stopping_condition_top_k, max_probe_steps, num_probes, replacing_ratio } =
+      entry.options as Record<string, number>;
+    const expected = entry.float32?.scores as Stored;
+    const outputs = list.length - promptLength;
+    const stored = decodeFloats(expected.data);
+    for (const [output, { initial, steps }] of (entry.outputs ?? []).entries()) {
+      const length = promptLength + output;
+      const column = Array.from({ length }, (_, position) => stored[position * outputs + output] as number);
+      // Where no probe stops Inseq divides by zero.
+      if (column.some(Number.isNaN)) continue;
+      const full = (values: number[][][]) => Int32Array.from(values.flat(2));
+      const padded = <T>(list: T[], fill: T) =>
+        Array.from({ length: max_probe_steps as number }, (_, i) => list[i] ?? fill);
+      const none = Array.from({ length: num_probes as number }, () => new Array<number>(length).fill(0));
+      const uniform = steps.map(({ uniform }) => decodeFloats(uniform.data));
+      const ids = Int32Array.from(list.slice(0, length + 1));
+      const { scores } = await run((loaded.get(entry.model) as Model).native, {
+        ids,
+        promptLength: length,
+        step: exact("probability"),
+        stepScores: [],
+        memoryBudget: 2 ** 30,
+        engine: "auto",
+        kind: "perturbation",
+        perturbation: "reagent",
+        seed: 0,
+        probes: num_probes as number,
+        mostSteps: max_probe_steps as number,
+        stopTopK: stopping_condition_top_k as number,
+        keepTopN: keep_top_n as number,
+        replaceRatio: replacing_ratio as number,
+        candidates: new Int32Array(),
+        draws: {
+          importance: Float64Array.from(decodeFloats(initial.data)),
+          replaced: Uint8Array.from(
+            padded(uniform, new Float32Array(length * (num_probes as number)).fill(1)).flatMap((values) =>
+              Array.from(values, (value) => (value < (replacing_ratio as number) ? 1 : 0)),
+            ),
+          ),
+          tokens: full(
+            padded(
+              steps.map(({ probe }) => probe),
+              none,
+            ),
+          ),
+          tests: full(
+            padded(
+              steps.map(({ stop }) => stop),
+              none,
+            ),
+          ),
+        },
+      });
+      expect(distance(scores.subarray(0, length), Float32Array.from(column)), `output ${output}`).toBeLessThan(
+        TOLERANCE,
+      );
+    }
+  },
+);

@@ -1,74 +1,24 @@
-import { readFileSync } from "node:fs";
-import { join } from "node:path";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
 import { decodeFloats, distance } from "../../bench/numbers.js";
-import { loadModel, type MethodName, type Model, methods, native } from "../../src/index.js";
+import { type MethodName, type Model, methods } from "../../src/index.js";
 import type { AttributionPlan } from "../../src/native.js";
 import { resolveStep } from "../../src/steps/index.js";
-import { writeSmallGpt2 } from "../goldens/small-gpt2.js";
 import { run } from "../methods/plans.js";
-import { REAL_MODEL } from "../models/real.js";
-import { temporaryFolder } from "../tiny-model.js";
-
-// Goldens of tests/goldens/methods.py, whose `about` says what Inseq really does for each method.
-
-interface Stored {
-  shape: number[];
-  data: string;
-}
-/** By name: vnorm and sum over the embedding, scores, heads, layers, deltas. */
-type Arrays = Record<string, Stored>;
-interface Entry {
-  model: string;
-  method: string;
-  step: string;
-  options: Record<string, unknown>;
-  stepOptions: { contrast?: string; contrast_force_inputs?: boolean };
-  /** Of ReAGent, all that was drawn: of each output, scores at the beginning and steps. */
-  outputs?: { initial: Stored; steps: { uniform: Stored; probe: number[][]; stop: number[][] }[] }[];
-  /** Inseq as it ships; absent where it fails. */
-  float32?: Arrays;
-  /** In float64: Inseq, or a plain loop. */
-  float64?: Arrays;
-  reference?: string;
-}
-const goldens = JSON.parse(readFileSync(new URL("../goldens/methods.json", import.meta.url), "utf8")) as {
-  about: { capability: string };
-  models: Record<
-    string,
-    {
-      ids: number[];
-      promptLength: number;
-      baselineIds: number[];
-      special: number[];
-      contrasts: Record<string, { ids: number[] }>;
-    }
-  >;
-  random: Record<string, Record<string, Stored>>;
-  entries: Entry[];
-};
-
-/** Share of the largest score. */
-const TOLERANCE = 1e-4;
-const SINGLE_PASS = 1e-5;
-/** Where rounding is magnified, two programs may differ by so many times what one of them was seen to be off. */
-const SPREAD = 20;
-const singlePass = ["saliency", "input_x_gradient", "layer_gradient_x_activation", "attention"];
-/** That softmax errs otherwise with other vector widths: Inseq's float32 scores are those of one kind of CPU. */
-const sameCpu = native().info().cpuCapability === goldens.about.capability;
-
-const folder = temporaryFolder();
-const own = process.env.TOKENLENSE_CACHE;
-const loaded = new Map<string, Model>();
-beforeAll(async () => {
-  loaded.set("gpt2", await loadModel(writeSmallGpt2(join(folder, "gpt2"))));
-  delete process.env.TOKENLENSE_CACHE; // the default model is where it always is
-  loaded.set("smollm2", await loadModel(REAL_MODEL));
-  process.env.TOKENLENSE_CACHE = own;
-});
-afterAll(() => {
-  for (const model of loaded.values()) model.dispose();
-});
+import {
+  type Arrays,
+  contrastOf,
+  type Entry,
+  exact,
+  goldens,
+  loaded,
+  roundingOf,
+  SINGLE_PASS,
+  SPREAD,
+  type Stored,
+  sameCpu,
+  singlePass,
+  TOLERANCE,
+} from "./goldens.js";
 
 /** Our method and its options for what Inseq was asked; undefined where the two mean different things. */
 function ours(entry: Entry): { method: MethodName; options: Record<string, unknown> } | undefined {
@@ -138,53 +88,6 @@ const named = comparable.map((entry): [string, Entry] => [
   `${entry.model}: ${entry.method} of ${entry.step} ${JSON.stringify({ ...entry.options, ...entry.stepOptions })}`,
   entry,
 ]);
-
-/**
- * Along a path a language model's outputs change abruptly, and where a node falls on such a place, rounding is magnified
- * a thousandfold: Inseq's float32 is then itself far from its float64. Of each output, by how much at most, over the
- * entries of that kind; [outputs].
- */
-function roundingOf({ model, method }: Entry): number[] {
-  const { ids, promptLength } = goldens.models[model] as (typeof goldens.models)[string];
-  const largest: number[] = new Array(ids.length - promptLength).fill(0);
-  if (!method.includes("integrated_gradients")) return largest;
-  for (const { model: other, method: kind, float32, float64 } of goldens.entries) {
-    if (other !== model || !kind.includes("integrated_gradients") || kind.startsWith("layer")) continue;
-    for (const name of ["vnorm", "sum"]) {
-      const [single, double] = [float32?.[name], float64?.[name]];
-      if (!single || !double) continue;
-      const [a, b] = [decodeFloats(single.data), decodeFloats(double.data)];
-      const most = Math.max(...b.map(Math.abs));
-      for (const [cell, score] of b.entries()) {
-        const output = cell % largest.length;
-        largest[output] = Math.max(largest[output] as number, Math.abs((a[cell] as number) - score) / most);
-      }
-    }
-  }
-  // What is well below the tolerance is ordinary rounding.
-  return largest.map((value) => (value < TOLERANCE ? 0 : value));
-}
-
-/** libtorch's float32 softmax over a vocabulary errs by 1e-5 (bench/peer/NOTES.md); in float64 it does not. */
-function exact(step: string) {
-  const { name, source } = resolveStep(step).spec;
-  return { name, source: source.replaceAll(/softmax\((\w*logits),/g, "softmax($1.double(),") };
-}
-
-/** Inseq aligns a contrast from the end. */
-function contrastOf({ model, step, stepOptions }: Entry): object {
-  if (stepOptions.contrast === undefined) return {};
-  const { ids, promptLength, contrasts } = goldens.models[model] as (typeof goldens.models)[string];
-  const other = contrasts[stepOptions.contrast]?.ids ?? [];
-  const outputs = ids.length - promptLength;
-  return {
-    contrast: {
-      ids: Int32Array.from(other),
-      positions: Int32Array.from({ length: outputs }, (_, output) => other.length - outputs + output),
-      ownPrefix: stepOptions.contrast_force_inputs ?? resolveStep(step).ownPrefix,
-    },
-  };
-}
 
 describe.each(named)("%s", (_, entry) => {
   const { ids: list, promptLength } = goldens.models[entry.model] as (typeof goldens.models)[string];
@@ -285,68 +188,3 @@ it("every method that Inseq has and that means the same is compared", () => {
     if (!elsewhere.includes(method)) expect(compared, method).toContain(method);
   }
 });
-
-const reagents = goldens.entries.filter(({ method }) => method === "reagent");
-it.each(reagents.map((entry): [string, Entry] => [JSON.stringify(entry.options), entry]))(
-  "reagent %s is Inseq's, with the same draws",
-  async (_, entry) => {
-    const { ids: list, promptLength } = goldens.models[entry.model] as (typeof goldens.models)[string];
-    const { keep_top_n, stopping_condition_top_k, max_probe_steps, num_probes, replacing_ratio } =
-      entry.options as Record<string, number>;
-    const expected = entry.float32?.scores as Stored;
-    const outputs = list.length - promptLength;
-    const stored = decodeFloats(expected.data);
-    for (const [output, { initial, steps }] of (entry.outputs ?? []).entries()) {
-      const length = promptLength + output;
-      const column = Array.from({ length }, (_, position) => stored[position * outputs + output] as number);
-      // Where no probe stops Inseq divides by zero.
-      if (column.some(Number.isNaN)) continue;
-      const full = (values: number[][][]) => Int32Array.from(values.flat(2));
-      const padded = <T>(list: T[], fill: T) =>
-        Array.from({ length: max_probe_steps as number }, (_, i) => list[i] ?? fill);
-      const none = Array.from({ length: num_probes as number }, () => new Array<number>(length).fill(0));
-      const uniform = steps.map(({ uniform }) => decodeFloats(uniform.data));
-      const ids = Int32Array.from(list.slice(0, length + 1));
-      const { scores } = await run((loaded.get(entry.model) as Model).native, {
-        ids,
-        promptLength: length,
-        step: exact("probability"),
-        stepScores: [],
-        memoryBudget: 2 ** 30,
-        engine: "auto",
-        kind: "perturbation",
-        perturbation: "reagent",
-        seed: 0,
-        probes: num_probes as number,
-        mostSteps: max_probe_steps as number,
-        stopTopK: stopping_condition_top_k as number,
-        keepTopN: keep_top_n as number,
-        replaceRatio: replacing_ratio as number,
-        candidates: new Int32Array(),
-        draws: {
-          importance: Float64Array.from(decodeFloats(initial.data)),
-          replaced: Uint8Array.from(
-            padded(uniform, new Float32Array(length * (num_probes as number)).fill(1)).flatMap((values) =>
-              Array.from(values, (value) => (value < (replacing_ratio as number) ? 1 : 0)),
-            ),
-          ),
-          tokens: full(
-            padded(
-              steps.map(({ probe }) => probe),
-              none,
-            ),
-          ),
-          tests: full(
-            padded(
-              steps.map(({ stop }) => stop),
-              none,
-            ),
-          ),
-        },
-      });
-      expect(distance(scores.subarray(0, length), Float32Array.from(column)), `output ${output}`).toBeLessThan(
-        TOLERANCE,
-      );
-    }
-  },
-);

@@ -31,8 +31,6 @@ class Words {
     squares_ = table_.square().sum(1);
   }
 
-  at::Tensor embedding(int64_t word) const { return table_[word]; }
-
   // Points of the path from baseline to word [steps, width], both ends among them.
   at::Tensor path(int64_t word, int64_t baseline_word, const at::Tensor& baseline) {
     std::vector<int64_t> words = {word};

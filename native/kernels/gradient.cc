@@ -1,7 +1,5 @@
 #include "gradient.h"
 
-#include "../autograd/gemm.h"
-#include "../error.h"
 #include "head.h"
 #include "products.h"
 #include "scores.h"
@@ -26,20 +24,18 @@ AttributionResult attribute_gradient(const Model& model, const GradientPlan& pla
   if (pairs) {
     const auto found = head.multipliers(hidden, head.rows_before_outputs(forward.hidden().narrow(0, 1, 1)), outputs);
     values = found.values, base = found.baseline_values, cotangents = found.cotangents;
+    head.score(hidden, result);  // the pairs' logits may round otherwise than the text's own
   } else {
-    const auto found = head.cotangents(hidden, outputs, plan.rules);
+    const auto found = head.cotangents(hidden, outputs, plan.rules, &result);
     values = found.values, cotangents = found.cotangents;
   }
   require_finite(values, plan, "The attributed value");
-  head.score(hidden, result);
 
   const at::Tensor factor = !plan.multiply_by_input ? at::Tensor() : pairs ? input[0] - input[1] : input[0];
   Scores scores(plan, plan.reduce, input);
-  std::vector<Target> targets;
-  for (const int64_t t : outputs) targets.push_back({0, t, plan.high(t) - 1});
+  const auto targets = every_target(plan);
   Progress progress(context, work_of(targets, forward.count()));
-  const ProductsBudget budget{plan.memory_budget, head.bytes() + scores.bytes(), plan.engine,
-                              "Attributing " + std::to_string(plan.ids.size()) + " tokens"};
+  const ProductsBudget budget{plan, head.bytes() + scores.bytes()};
   at::Tensor sums = at::zeros({plan.outputs()}, at::kDouble);
   const auto report = products(model, forward, targets, cotangents, budget, progress, [&](const Target& target, const at::Tensor& rows) {
     const at::Tensor value = factor.defined() ? rows * factor.narrow(0, target.floor, target.rows()) : rows;

@@ -93,26 +93,34 @@ void Head::require_gradient(const at::Tensor& value) const {
               "Attribute a differentiable one, or use a perturbation method such as occlusion.");
 }
 
-at::Tensor Head::values(const at::Tensor& hidden, const std::vector<int64_t>& outputs) const {
+at::Tensor Head::values(const at::Tensor& hidden, const std::vector<int64_t>& outputs, AttributionResult* scored) const {
   std::vector<at::Tensor> parts;
+  Scored chunks;
   each_chunk(hidden.size(0), [&](int64_t from, int64_t count) {
     const at::Tensor logits = model_.logits(hidden.narrow(0, from, count));
     parts.push_back((*plan_.step)(inputs(*plan_.step, logits, outputs, from, count, true)).to(at::kFloat));
+    if (scored) score_chunk(logits, outputs, from, count, chunks);
   });
+  if (scored) chunks.finish(*scored);
   return at::cat(parts);
 }
 
-Head::Cotangents Head::cotangents(const at::Tensor& hidden, const std::vector<int64_t>& outputs, Rules rules) const {
+Head::Cotangents Head::cotangents(const at::Tensor& hidden, const std::vector<int64_t>& outputs, Rules rules,
+                                  AttributionResult* scored) const {
   std::vector<at::Tensor> values, cotangents;
+  Scored chunks;
   each_chunk(hidden.size(0), [&](int64_t from, int64_t count) {
     at::AutoGradMode recording(true);
     RulesGuard guard(rules);
     at::Tensor leaf = hidden.narrow(0, from, count).detach().contiguous().requires_grad_();
-    const at::Tensor value = (*plan_.step)(inputs(*plan_.step, model_.logits(leaf), outputs, from, count, true));
+    const at::Tensor logits = model_.logits(leaf);
+    const at::Tensor value = (*plan_.step)(inputs(*plan_.step, logits, outputs, from, count, true));
     require_gradient(value);
     cotangents.push_back(torch::autograd::grad({value.sum()}, {leaf})[0]);
     values.push_back(value.detach());
+    if (scored) score_chunk(logits.detach(), outputs, from, count, chunks);
   });
+  if (scored) chunks.finish(*scored);
   return {at::cat(values), at::cat(cotangents)};
 }
 
@@ -136,17 +144,23 @@ Head::Multipliers Head::multipliers(const at::Tensor& hidden, const at::Tensor& 
 
 void Head::score(const at::Tensor& hidden, AttributionResult& result) const {
   if (plan_.step_scores.empty() && !plan_.logits) return;
-  std::map<std::string, std::vector<at::Tensor>> parts;
-  std::vector<at::Tensor> logits_parts;
+  Scored chunks;
   const auto outputs = every_output(plan_);
-  each_chunk(hidden.size(0), [&](int64_t from, int64_t count) {
-    const at::Tensor logits = model_.logits(hidden.narrow(0, from, count));
-    for (const auto& score : plan_.step_scores)
-      parts[score.name()].push_back(score(inputs(score, logits, outputs, from, count, false)).to(at::kFloat).cpu());
-    if (plan_.logits) logits_parts.push_back(logits.to(at::kFloat).cpu());
-  });
-  for (const auto& [name, values] : parts) result.step_scores[name] = at::cat(values);
-  if (plan_.logits) result.logits = at::cat(logits_parts);
+  each_chunk(hidden.size(0),
+             [&](int64_t from, int64_t count) { score_chunk(model_.logits(hidden.narrow(0, from, count)), outputs, from, count, chunks); });
+  chunks.finish(result);
+}
+
+void Head::score_chunk(const at::Tensor& logits, const std::vector<int64_t>& outputs, int64_t from, int64_t count, Scored& scored) const {
+  at::NoGradGuard constant;
+  for (const auto& score : plan_.step_scores)
+    scored.steps[score.name()].push_back(score(inputs(score, logits, outputs, from, count, false)).to(at::kFloat).cpu());
+  if (plan_.logits) scored.logits.push_back(logits.to(at::kFloat).cpu());
+}
+
+void Head::Scored::finish(AttributionResult& result) const {
+  for (const auto& [name, values] : steps) result.step_scores[name] = at::cat(values);
+  if (!logits.empty()) result.logits = at::cat(logits);
 }
 
 at::Tensor Head::rows_before_outputs(const at::Tensor& hidden) const {

@@ -13,14 +13,16 @@ class Head {
   int64_t bytes() const { return chunk_ * row_bytes_; }
 
   /// hidden [n, width], row i being the one before output outputs[i] → the attributed function's values [n].
-  at::Tensor values(const at::Tensor& hidden, const std::vector<int64_t>& outputs) const;
+  /// `scored`, where all outputs are asked for: gets what score() would put there, from the same logits.
+  at::Tensor values(const at::Tensor& hidden, const std::vector<int64_t>& outputs, AttributionResult* scored = nullptr) const;
 
   struct Cotangents {
     at::Tensor values;      // [n]
     at::Tensor cotangents;  // [n, width], of the hidden rows
   };
-  /// By the derivative, or by a relevance method's rules.
-  Cotangents cotangents(const at::Tensor& hidden, const std::vector<int64_t>& outputs, Rules rules = Rules::gradient) const;
+  /// By the derivative, or by a relevance method's rules. `scored` as above.
+  Cotangents cotangents(const at::Tensor& hidden, const std::vector<int64_t>& outputs, Rules rules = Rules::gradient,
+                        AttributionResult* scored = nullptr) const;
 
   /// DeepLIFT's multipliers: Σ (hidden − baseline)·multiplier is the difference of the function's values, row by row.
   struct Multipliers {
@@ -35,6 +37,14 @@ class Head {
   at::Tensor rows_before_outputs(const at::Tensor& hidden) const;
 
  private:
+  /// Step scores and logits, chunk by chunk.
+  struct Scored {
+    std::map<std::string, std::vector<at::Tensor>> steps;
+    std::vector<at::Tensor> logits;
+    void finish(AttributionResult& result) const;
+  };
+  void score_chunk(const at::Tensor& logits, const std::vector<int64_t>& outputs, int64_t from, int64_t count, Scored& scored) const;
+
   /// What the function asks for, for outputs [from, from + count) of the list. `attributed`: with its own prefix only where the plan says
   /// so.
   StepInputs inputs(const StepFunction& step, const at::Tensor& logits, const std::vector<int64_t>& outputs, int64_t from, int64_t count,

@@ -123,18 +123,14 @@ class InternalsRun {
     const at::Tensor input = embed(model_, plan_.ids).narrow(1, 0, plan_.rows());
     StagedForward forward(model_, input, 0, plan_.memory_budget * 2 / 5, Rules::gradient, context_);
     const at::Tensor hidden = head_.rows_before_outputs(forward.hidden());
-    const auto outputs = every_output(plan_);
-    const auto found = head_.cotangents(hidden, outputs);
+    const auto found = head_.cotangents(hidden, every_output(plan_), Rules::gradient, &result_);
     require_finite(found.values, plan_, "The attributed value");
-    head_.score(hidden, result_);
     const int64_t heads = model_.integer("heads"), layers = model_.integer("layers");
     std::map<int64_t, at::Tensor> by_layer;
     for (const int64_t layer : layers_) by_layer[layer] = at::zeros({plan_.rows(), plan_.outputs(), heads}, input.options());
-    std::vector<Target> targets;
-    for (const int64_t t : outputs) targets.push_back({0, t, plan_.high(t) - 1});
+    const auto targets = every_target(plan_);
     Progress progress(context_, work_of(targets, layers));
-    const ProductsBudget budget{plan_.memory_budget, head_.bytes() + plan_.rows() * plan_.outputs() * heads * layers * 4, plan_.engine,
-                                "Attributing " + std::to_string(plan_.ids.size()) + " tokens"};
+    const ProductsBudget budget{plan_, head_.bytes() + plan_.rows() * plan_.outputs() * heads * layers * 4};
     const auto report = products(
         model_, forward, targets, found.cotangents, budget, progress, [](const Target&, const at::Tensor&) {},
         [&](int64_t stage, RaggedNode& node, const Cotangent& g) {

@@ -15,18 +15,12 @@ AttributionResult lime(const Model& model, const PerturbationPlan& plan, TaskCon
   const at::Tensor masks =
       at::from_blob(const_cast<uint8_t*>(plan.masks.data()), {samples, rows}, at::kByte).to(at::kFloat).to(model.device);
   const at::Tensor baseline = embed_baseline(model, plan.baseline, rows);
-  at::Tensor values = at::empty({samples, outputs}, at::kDouble);
   Progress progress(context, samples);
-  for (int64_t from = 0, count; from < samples; from += count) {
-    count = std::min(perturbed.together(0), samples - from);
+  auto masked = [&](int64_t from, int64_t count) {
     const at::Tensor kept = masks.narrow(0, from, count).unsqueeze(-1);
-    std::vector<Perturbed::Row> wanted;
-    for (int64_t i = 0; i < count; ++i)
-      for (int64_t t = 0; t < outputs; ++t) wanted.push_back({i, t});
-    const at::Tensor some = perturbed.values(perturbed.clean() * kept + baseline * (1 - kept), 0, wanted);
-    values.narrow(0, from, count).copy_(some.view({count, outputs}));
-    progress.advance(count);
-  }
+    return perturbed.clean() * kept + baseline * (1 - kept);
+  };
+  const at::Tensor values = perturbed.every_value(samples, masked, &progress).to(at::kDouble);
   const at::Tensor difference = (perturbed.clean() - baseline)[0].to(at::kDouble).cpu();
   const at::Tensor norms = at::linalg_vector_norm(difference, 2, {-1}), sums = difference.sum(-1);
   const at::Tensor kept = masks.to(at::kDouble).cpu();

@@ -1,6 +1,5 @@
 #include "path.h"
 
-#include "../error.h"
 #include "head.h"
 #include "path_nodes.h"
 #include "products.h"
@@ -31,8 +30,7 @@ class PathRun {
     sequence_bytes_ = clean_pass.count() * clean_pass.stage_bytes();
     least_ = least_bytes(clean_pass, plan_.rows()) + head_.bytes();
     const at::Tensor hidden = head_.rows_before_outputs(clean_pass.hidden());
-    head_.score(hidden, result_);
-    const at::Tensor values = head_.values(hidden, every_output(plan_));
+    const at::Tensor values = head_.values(hidden, every_output(plan_), &result_);
     require_finite(values, plan_, "The attributed value");
 
     // Where the sum of a straight path's scores should arrive.
@@ -95,7 +93,7 @@ class PathRun {
     const auto outputs = every_output(plan_);
     std::vector<at::Tensor> values;
     for (size_t begin = 0; begin < points.size();) {
-      const size_t count = std::min<size_t>(points.size() - begin, (kForwardRows + plan_.rows() - 1) / plan_.rows());
+      const size_t count = std::min<size_t>(points.size() - begin, by_rows());
       std::vector<at::Tensor> inputs;
       for (size_t i = begin; i < begin + count; ++i) inputs.push_back(between(ends_.baseline[0], ends_.input[0], points[i]));
       const at::Tensor hidden = through(at::stack(inputs)).narrow(1, plan_.prompt_length - 1, plan_.outputs());
@@ -156,11 +154,13 @@ class PathRun {
     return targets;
   }
 
+  // Sequences of one forward pass.
+  int64_t by_rows() const { return (kForwardRows + plan_.rows() - 1) / plan_.rows(); }
+
   // Nodes that go through the model together.
   size_t chunk(size_t left) const {
-    const int64_t by_rows = (kForwardRows + plan_.rows() - 1) / plan_.rows();
     const int64_t by_memory = std::max<int64_t>(1, (plan_.memory_budget - reserved_) * 2 / 5 / sequence_bytes_);
-    return static_cast<size_t>(std::min<int64_t>({by_rows, by_memory, static_cast<int64_t>(left)}));
+    return static_cast<size_t>(std::min<int64_t>({by_rows(), by_memory, static_cast<int64_t>(left)}));
   }
 
   void walk_chunk(const std::vector<PathNode>& nodes, size_t begin, size_t end, int64_t from, at::Tensor& totals) {
@@ -180,8 +180,7 @@ class PathRun {
       outputs.push_back(target.output);
     }
     const auto found = head_.cotangents(at::stack(rows), outputs);
-    const ProductsBudget budget{plan_.memory_budget, head_.bytes() + reserved_, plan_.engine,
-                                "Attributing " + std::to_string(plan_.ids.size()) + " tokens"};
+    const ProductsBudget budget{plan_, head_.bytes() + reserved_};
     const auto report =
         products(model_, forward, targets, found.cotangents, budget, *progress_, [&](const Target& target, const at::Tensor& gradient) {
           const auto& node = nodes[begin + target.sequence];

@@ -1,7 +1,5 @@
 #include "perturbed.h"
 
-#include "../error.h"
-
 namespace tokenlense {
 namespace {
 
@@ -13,15 +11,10 @@ constexpr int64_t kRows = 512;
 Perturbed::Perturbed(const Model& model, const PerturbationPlan& plan, TaskContext& context)
     : model_(model), plan_(plan), head_(model, plan, context), forward_(model, embed(model, plan.ids).narrow(1, 0, plan.rows()), context) {
   const at::Tensor hidden = head_.rows_before_outputs(forward_.hidden());
-  values_ = head_.values(hidden, every_output(plan));
+  values_ = head_.values(hidden, every_output(plan), &scored_);
   require_finite(values_, plan, "The attributed value");
-  head_.score(hidden, scored_);
   const int64_t fixed = forward_.bytes() + head_.bytes(), least = fixed + plan.rows() * forward_.row_bytes();
-  if (least > plan.memory_budget)
-    throw Error("MEMORY",
-                "Attributing " + std::to_string(plan.ids.size()) + " tokens needs at least " + mebibytes(least) +
-                    " of working memory; the budget is " + mebibytes(plan.memory_budget) + ".",
-                "Give a memoryBudget of " + mebibytes(least) + " or more, or a shorter text.");
+  require_memory(least, plan.memory_budget, plan);
   most_rows_ = std::min(std::max(kRows, plan.rows()), (plan.memory_budget - fixed) / forward_.row_bytes());
 }
 
@@ -39,6 +32,19 @@ at::Tensor Perturbed::values(const at::Tensor& suffixes, int64_t start, const st
   std::vector<int64_t> outputs;
   for (const auto& row : wanted) outputs.push_back(row.output);
   return head_.values(hidden(suffixes, start, wanted), outputs);
+}
+
+at::Tensor Perturbed::every_value(int64_t count, const Sequences& sequences, Progress* progress) const {
+  std::vector<at::Tensor> values;
+  for (int64_t from = 0, some; from < count; from += some) {
+    some = std::min(together(0), count - from);
+    std::vector<Row> wanted;
+    for (int64_t i = 0; i < some; ++i)
+      for (int64_t t = 0; t < plan_.outputs(); ++t) wanted.push_back({i, t});
+    values.push_back(this->values(sequences(from, some), 0, wanted).view({some, plan_.outputs()}).cpu());
+    if (progress) progress->advance(some);
+  }
+  return at::cat(values);
 }
 
 AttributionResult Perturbed::finish() const {

@@ -24,6 +24,10 @@ class Perturbed {
   /// Likewise the hidden states [wanted, width].
   at::Tensor hidden(const at::Tensor& suffixes, int64_t start, const std::vector<Row>& wanted) const;
 
+  /// Of `count` whole sequences, which come by (first, how many): every output's value [count, outputs], in main memory.
+  using Sequences = std::function<at::Tensor(int64_t from, int64_t count)>;
+  at::Tensor every_value(int64_t count, const Sequences& sequences, Progress* progress = nullptr) const;
+
   /// Sequences from `start` on that run well and fit into memory together.
   int64_t together(int64_t start) const;
 

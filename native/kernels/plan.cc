@@ -21,6 +21,13 @@ void require_finite(const at::Tensor& per_output, const Plan& plan, const std::s
       "A step function that divides by or takes the logarithm of a vanishing probability does this; try \"probability\" or \"logit\".");
 }
 
-std::string mebibytes(int64_t bytes) { return std::to_string((bytes + (1 << 20) - 1) >> 20) + " MiB"; }
+void require_memory(int64_t least, int64_t budget, const Plan& plan) {
+  if (least <= budget) return;
+  auto mebibytes = [](int64_t bytes) { return std::to_string((bytes + (1 << 20) - 1) >> 20) + " MiB"; };  // rounded up
+  throw Error("MEMORY",
+              "Attributing " + std::to_string(plan.ids.size()) + " tokens needs at least " + mebibytes(least) +
+                  " of working memory; the budget is " + mebibytes(budget) + ".",
+              "Give a memoryBudget of " + mebibytes(least) + " or more, or a shorter text.");
+}
 
 }  // namespace tokenlense

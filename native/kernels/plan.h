@@ -61,7 +61,7 @@ struct AttributionResult {
 
 /// Throws where values[i], of output i, is not finite.
 void require_finite(const at::Tensor& per_output, const Plan& plan, const std::string& what);
-/// "12 MiB", rounded up.
-std::string mebibytes(int64_t bytes);
+/// Throws where the work needs more bytes than the budget has.
+void require_memory(int64_t least, int64_t budget, const Plan& plan);
 
 }  // namespace tokenlense

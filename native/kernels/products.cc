@@ -18,12 +18,6 @@ int64_t one_target_bytes(const StagedForward& forward, int64_t rows) {
   return rows * (work_per_row(forward) + 2 * forward.inputs().size(2) * kFloat);
 }
 
-[[noreturn]] void too_little_memory(const ProductsBudget& budget, int64_t least) {
-  throw Error("MEMORY",
-              budget.subject + " needs at least " + mebibytes(least) + " of working memory; the budget is " + mebibytes(budget.bytes) + ".",
-              "Give a memoryBudget of " + mebibytes(least) + " or more, or a shorter text.");
-}
-
 class Ragged {
  public:
   Ragged(StagedForward& forward, const std::vector<Target>& targets, const at::Tensor& cotangents, const ProductsBudget& budget)
@@ -32,12 +26,13 @@ class Ragged {
     work_per_row_ = work_per_row(forward);
     int64_t largest = 0, all_rows = 0;
     for (const auto& target : targets) largest = std::max(largest, target.rows()), all_rows += target.rows();
+    const int64_t bytes = budget.plan.memory_budget;
     const int64_t other = shared_bytes(first) + budget.reserved, one_target = one_target_bytes(forward, largest);
     // Graphs were kept by a share of the budget; where that leaves too little for the rest, memory goes before time.
-    if (forward.kept() && forward.count() > 1 && forward.bytes() + other + one_target > budget.bytes) forward.drop_graphs();
+    if (forward.kept() && forward.count() > 1 && forward.bytes() + other + one_target > bytes) forward.drop_graphs();
     const int64_t fixed = forward.bytes() + other, least = fixed + one_target;
-    if (least > budget.bytes) too_little_memory(budget, least);
-    const int64_t free = budget.bytes - fixed;
+    require_memory(least, bytes, budget.plan);
+    const int64_t free = bytes - fixed;
     const int64_t batch_rows = std::clamp(free / 2 / std::max<int64_t>(work_per_row_, 1), largest, std::max(kBatchRows, largest));
     // Blocks of targets whose cotangents fit in what is left; batches of a block are walked one at a time.
     const int64_t block_rows =
@@ -115,12 +110,13 @@ class Ragged {
 ProductsReport dense(const Model& model, const StagedForward& whole, const std::vector<Target>& targets, const at::Tensor& cotangents,
                      const ProductsBudget& budget, Engine engine, Progress& progress, const ProductSink& sink) {
   const at::Tensor& inputs = whole.inputs();
+  const int64_t bytes = budget.plan.memory_budget;
   const int64_t width = inputs.size(2), pairs = whole.rules() == Rules::deeplift ? inputs.size(0) / 2 : 0;
   // Backward holds about as much again as the graph, per cotangent; the graph itself is not held batched.
   const int64_t one = whole.stage_bytes() / inputs.size(0) * (pairs ? 2 : 1), per_target = std::max<int64_t>(1, 2 * one);
   const int64_t fixed = whole.bytes() + whole.count() * one + budget.reserved;
-  if (fixed + per_target > budget.bytes) too_little_memory(budget, fixed + per_target);
-  const int64_t block = std::min<int64_t>({8, static_cast<int64_t>(targets.size()), (budget.bytes - fixed) / per_target});
+  require_memory(fixed + per_target, bytes, budget.plan);
+  const int64_t block = std::min<int64_t>({8, static_cast<int64_t>(targets.size()), (bytes - fixed) / per_target});
   for (size_t begin = 0, end; begin < targets.size(); begin = end) {
     const int64_t sequence = targets[begin].sequence;
     int64_t rows = 0;
@@ -128,7 +124,7 @@ ProductsReport dense(const Model& model, const StagedForward& whole, const std::
       rows = std::max(rows, targets[end].position + 1);
     at::Tensor own = inputs.narrow(0, sequence, 1).narrow(1, 0, rows);
     if (pairs) own = at::cat({own, inputs.narrow(0, sequence + pairs, 1).narrow(1, 0, rows)});
-    const StagedForward forward(model, own, whole.first(), budget.bytes * 2 / 5, whole.rules(), progress.context());
+    const StagedForward forward(model, own, whole.first(), bytes * 2 / 5, whole.rules(), progress.context());
     const int64_t count = static_cast<int64_t>(end - begin);
     at::Tensor walked = at::zeros({count, own.size(0), rows, width}, inputs.options());
     for (int64_t j = 0; j < count; ++j) walked[j][0][targets[begin + j].position].copy_(cotangents[static_cast<int64_t>(begin) + j]);
@@ -146,6 +142,12 @@ ProductsReport dense(const Model& model, const StagedForward& whole, const std::
 
 }  // namespace
 
+std::vector<Target> every_target(const Plan& plan) {
+  std::vector<Target> targets;
+  for (int64_t t = 0; t < plan.outputs(); ++t) targets.push_back({0, t, plan.high(t) - 1});
+  return targets;
+}
+
 int64_t work_of(const std::vector<Target>& targets, int64_t stages) {
   int64_t rows = 0;
   for (const auto& target : targets) rows += target.rows();
@@ -158,7 +160,7 @@ int64_t least_bytes(const StagedForward& forward, int64_t rows) {
 
 ProductsReport products(const Model& model, StagedForward& forward, const std::vector<Target>& targets, const at::Tensor& cotangents,
                         const ProductsBudget& budget, Progress& progress, const ProductSink& sink, const ProductTap& tap) {
-  const Engine engine = budget.engine != Engine::automatic ? budget.engine : forward.ragged() ? Engine::ragged : Engine::batched;
+  const Engine engine = budget.plan.engine != Engine::automatic ? budget.plan.engine : forward.ragged() ? Engine::ragged : Engine::batched;
   if (!forward.ragged() && forward.rules() != Rules::gradient)
     throw Error("CAPABILITY", "This model's graph has operators that cannot run by relevance rules.",
                 "Build the model from its folder or GGUF file.");

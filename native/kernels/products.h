@@ -14,11 +14,12 @@ struct Target {
 /// Work that `targets` make in `stages` stages, in Progress' units.
 int64_t work_of(const std::vector<Target>& targets, int64_t stages);
 
+/// One for every output, in a batch of the plan's one sequence.
+std::vector<Target> every_target(const Plan& plan);
+
 struct ProductsBudget {
-  int64_t bytes;     // for everything that this run holds
-  int64_t reserved;  // of them, held by the caller beside the forward pass
-  Engine engine;
-  std::string subject;  // of an error for want of memory: "Attributing 47 tokens"
+  const Plan& plan;  // its memory budget is for everything that this run holds
+  int64_t reserved;  // of that, held by the caller beside the forward pass
 };
 
 struct ProductsReport {

@@ -64,21 +64,15 @@ class Reagent {
 
   // One random replacement for each probe, and what it tells about every position.
   void probe(int64_t step) {
-    const int64_t rows = plan_.rows(), outputs = plan_.outputs();
+    const int64_t rows = plan_.rows();
     const at::Tensor replaced = plan_.draws
                                     ? of_step(at::tensor(plan_.draws->replaced, at::kByte), step, {plan_.probes, rows}).to(at::kBool)
                                     : at::rand({plan_.probes, rows}, generator_) < plan_.replace_ratio;
     const at::Tensor tokens = at::where(replaced, draw({plan_.probes, rows}, step, plan_.draws ? &plan_.draws->tokens : nullptr), ids());
-    std::vector<at::Tensor> values;
-    for (int64_t from = 0, count; from < plan_.probes; from += count) {
-      count = std::min(perturbed_.together(0), plan_.probes - from);
-      std::vector<Perturbed::Row> wanted;
-      for (int64_t i = 0; i < count; ++i)
-        for (int64_t t = 0; t < outputs; ++t) wanted.push_back({i, t});
-      values.push_back(perturbed_.values(embedded(tokens.narrow(0, from, count)), 0, wanted).cpu().view({count, outputs}));
-    }
-    const at::Tensor drop = perturbed_.clean_values().cpu() - at::cat(values);  // [probes, outputs]
-    const at::Tensor sign = at::where(replaced, 1.f, -1.f).unsqueeze(1);        // [probes, 1, rows]
+    const at::Tensor values =
+        perturbed_.every_value(plan_.probes, [&](int64_t from, int64_t count) { return embedded(tokens.narrow(0, from, count)); });
+    const at::Tensor drop = perturbed_.clean_values().cpu() - values;     // [probes, outputs]
+    const at::Tensor sign = at::where(replaced, 1.f, -1.f).unsqueeze(1);  // [probes, 1, rows]
     const at::Tensor change = at::logit(drop.unsqueeze(-1) * sign * 0.5 + 0.5);
     importance_ = at::where(stopped_.unsqueeze(-1), importance_, importance_ + change);
   }

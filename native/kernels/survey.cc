@@ -31,15 +31,12 @@ void Survey::add(const at::Tensor& values) {
   for (const int64_t i : order) points_.push_back(all[i]);
   if (static_cast<int64_t>(points_.size()) >= kPoints) return;
   std::vector<double> urgency = changes();
+  for (size_t i = 0; i < urgency.size(); ++i) urgency[i] += kWidthCounts * (points_[i + 1] - points_[i]);
   for (int64_t look = 0; look < kNextLook; ++look) {
-    const auto next = std::max_element(urgency.begin(), urgency.end(), [&](const double& a, const double& b) {
-      const size_t i = &a - urgency.data(), j = &b - urgency.data();
-      auto rank = [&](size_t k, double change) { return change < 0 ? -1 : change + kWidthCounts * (points_[k + 1] - points_[k]); };
-      return rank(i, a) < rank(j, b);
-    });
-    const size_t i = next - urgency.begin();
+    const auto most = std::max_element(urgency.begin(), urgency.end());
+    const size_t i = most - urgency.begin();
     wanted_.push_back((points_[i] + points_[i + 1]) / 2);
-    *next = -1;
+    *most = -1;
   }
   std::sort(wanted_.begin(), wanted_.end());
 }

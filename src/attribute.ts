@@ -17,7 +17,15 @@ import type { Model } from "./models/model.js";
 import type { AttributionPlan } from "./native.js";
 import { callback, maxNewTokens, parseOptions, promptOptions, targetOptions } from "./options.js";
 import { Attribution, type Token } from "./result.js";
-import { forcedIds, forcedSequence, joinIds, type Prompt, readPrompt, requireContext } from "./sequence.js";
+import {
+  endedAtOnce,
+  forcedIds,
+  forcedSequence,
+  joinIds,
+  type Prompt,
+  readPrompt,
+  requireContext,
+} from "./sequence.js";
 import type { StepChoice } from "./steps/index.js";
 import { dropoutOf, scoresOf } from "./steps/run.js";
 import { run, throwIfCancelled } from "./task.js";
@@ -173,13 +181,7 @@ async function sequence(
     continuePrompt(model, prompt, options.maxNewTokens, sampling, signal, onProgress),
   );
   if (generation.ids.length === 0)
-    throw new TokenlenseError(
-      "ERR_TOKENLENSE_TARGET",
-      "The model ended the text at once: there is nothing to attribute.",
-      {
-        hint: "Give a target, put the prompt in chat format, or pass stopTokens: [] to have it go on.",
-      },
-    );
+    throw endedAtOnce("Give a target, put the prompt in chat format, or pass stopTokens: [] to have it go on.");
   return { ids: joinIds(prompt.ids, generation.ids), target: prompt.input + generation.text, generation };
 }
 

@@ -1,12 +1,11 @@
 import { z } from "zod";
 import { type AttributeOptions, type AttributionProgress, attribute } from "./attribute.js";
-import { TokenlenseError } from "./errors.js";
 import { generate, type SamplingOptions, samplingSchema } from "./generate.js";
 import type { MethodName, MethodOptions } from "./methods/index.js";
 import type { Model } from "./models/model.js";
 import { callback, maxNewTokens, parseOptions, promptOptions } from "./options.js";
 import type { Token } from "./result.js";
-import { joinIds } from "./sequence.js";
+import { continuationIds, endedAtOnce, joinIds } from "./sequence.js";
 import type { StepChoice } from "./steps/index.js";
 
 export interface AttributeContextOptions<Name extends MethodName = MethodName> {
@@ -156,13 +155,9 @@ export async function attributeContext<Name extends MethodName = MethodName>(
 
   const tokens = (ids: Int32Array, role: Token["role"]) =>
     model.tokenizer.tokens(ids).map((token): Token => ({ ...token, role }));
-  const [first, end] = contextSpan(
-    tokens(withContext, "prompt"),
-    whole,
-    options.template.indexOf("{context}"),
-    context,
-  );
-  const contextTokens = tokens(withContext, "prompt").slice(first, end);
+  const promptTokens = tokens(withContext, "prompt");
+  const [first, end] = contextSpan(promptTokens, whole, options.template.indexOf("{context}"), context);
+  const contextTokens = promptTokens.slice(first, end);
   const outputs = tokens(output, "target");
   return {
     contextTokens,
@@ -209,18 +204,9 @@ async function outputIds(options: z.output<typeof schema>, whole: string): Promi
       onProgress,
     });
     if (ids.length > 0) return ids;
-    throw new TokenlenseError(
-      "ERR_TOKENLENSE_TARGET",
-      "The model ended the text at once: there is nothing to attribute.",
-      {
-        hint: "Give an output.",
-      },
-    );
+    throw endedAtOnce("Give an output.");
   }
-  // Without what the tokenizer puts before every text.
-  const ids = model.tokenizer.encode(output);
-  const { addBos, tokens } = model.contract;
-  return addBos && ids[0] === tokens.bos ? ids.slice(1) : ids;
+  return continuationIds(model, output);
 }
 
 /** Indices of values from mean + threshold · standard deviation on, largest size first. */

@@ -58,9 +58,7 @@ export function forcedSequence(model: Model, prompt: Prompt, target: string): { 
   const whole = prompt.input + rest;
   const together = model.tokenizer.encode(whole);
   if (together.length > prompt.ids.length && beginsWith(together, prompt.ids)) return { ids: together, target: whole };
-  const apart = model.tokenizer.encode(rest);
-  const { addBos, tokens } = model.contract;
-  const tail = addBos && apart[0] === tokens.bos ? apart.subarray(1) : apart;
+  const tail = continuationIds(model, rest);
   if (tail.length === 0) throw addsNothing();
   return { ids: joinIds(prompt.ids, tail), target: whole };
 }
@@ -81,6 +79,13 @@ export function continuation(model: Model, promptIds: Int32Array, ids: Int32Arra
   const head = model.tokenizer.decode(promptIds);
   const whole = model.tokenizer.decode(ids);
   return whole.startsWith(head) ? whole.slice(head.length) : model.tokenizer.decode(ids.subarray(promptIds.length));
+}
+
+/** Ids of a text that goes on after another: without what the tokenizer puts before every text. */
+export function continuationIds(model: Model, text: string): Int32Array {
+  const ids = model.tokenizer.encode(text);
+  const { addBos, tokens } = model.contract;
+  return addBos && ids[0] === tokens.bos ? ids.slice(1) : ids;
 }
 
 export function joinIds(head: Int32Array, tail: Int32Array): Int32Array {
@@ -128,6 +133,14 @@ function addsNothing(): TokenlenseError {
   return new TokenlenseError("ERR_TOKENLENSE_TARGET", "The target adds nothing to the prompt.", {
     hint: "Leave the target out to have the model continue the prompt.",
   });
+}
+
+export function endedAtOnce(hint: string): TokenlenseError {
+  return new TokenlenseError(
+    "ERR_TOKENLENSE_TARGET",
+    "The model ended the text at once: there is nothing to attribute.",
+    { hint },
+  );
 }
 
 function input(message: string): TokenlenseError {

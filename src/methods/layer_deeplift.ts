@@ -1,26 +1,19 @@
 import { z } from "zod";
+import { deeplift } from "./deeplift.js";
 import { defineMethod, layeredNeeds } from "./method.js";
-import { aggregate, baseline, baselinePlan, embeddingDimension, layer, reductions, requireLayer } from "./options.js";
+import { embeddingDimension, layer, requireLayer } from "./options.js";
 
 export const layerDeeplift = defineMethod({
   name: "layer_deeplift",
   summary: "DeepLIFT's differences at a layer's output.",
-  paper: {
-    title:
-      "Shrikumar et al. 2017, Learning Important Features Through Propagating Activation Differences; Chen et al. 2021 for products",
-    url: "https://arxiv.org/abs/1704.02685",
-  },
+  paper: deeplift.paper,
   cost: "gradient",
-  options: z.strictObject({ layer, baseline, aggregate }),
+  options: z.strictObject({ layer, ...deeplift.options.shape }),
   step: "probability",
   needs: layeredNeeds,
   dimensions: embeddingDimension,
-  plan: ({ layer, baseline, aggregate }, context) => ({
-    kind: "gradient",
-    rules: "deeplift",
+  plan: ({ layer, ...options }, context) => ({
+    ...deeplift.plan(options, context),
     layer: requireLayer(context, layer),
-    baseline: baselinePlan(baseline, context),
-    multiplyByInput: true,
-    reduce: reductions[aggregate],
   }),
 });

@@ -1,6 +1,7 @@
 import { z } from "zod";
+import { inputXGradient } from "./input_x_gradient.js";
 import { defineMethod, layeredNeeds } from "./method.js";
-import { aggregate, embeddingDimension, layer, reductions, requireLayer } from "./options.js";
+import { embeddingDimension, layer, requireLayer } from "./options.js";
 
 export const layerGradientXActivation = defineMethod({
   name: "layer_gradient_x_activation",
@@ -10,15 +11,12 @@ export const layerGradientXActivation = defineMethod({
     url: "https://arxiv.org/abs/1711.06104",
   },
   cost: "gradient",
-  options: z.strictObject({ layer, aggregate }),
+  options: z.strictObject({ layer, ...inputXGradient.options.shape }),
   step: "probability",
   needs: layeredNeeds,
   dimensions: embeddingDimension,
-  plan: ({ layer, aggregate }, context) => ({
-    kind: "gradient",
-    rules: "gradient",
+  plan: ({ layer, ...options }, context) => ({
+    ...inputXGradient.plan(options, context),
     layer: requireLayer(context, layer),
-    multiplyByInput: true,
-    reduce: reductions[aggregate],
   }),
 });

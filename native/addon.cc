@@ -82,6 +82,7 @@ Napi::Value measure(const Napi::CallbackInfo& call) {
         entry.Set("shape", report[i].shape);
         entry.Set("chosen", report[i].chosen);
         entry.Set("paths", paths);
+        entry.Set("error", report[i].error);
         list.Set(static_cast<uint32_t>(i), entry);
       }
       return list;

@@ -246,6 +246,8 @@ export interface GemmReport {
   chosen: string;
   /** GFLOP/s of each path tried. */
   paths: Record<string, number>;
+  /** Of the worst of them: largest difference from float64, as a share of the largest value. */
+  error: number;
 }
 
 export interface Native {

@@ -20,6 +20,10 @@ constexpr int64_t kRowBlock = 128;
 constexpr int64_t kColumnBlock = 64;
 // 576 rows of a 64-column panel are 144 KiB: panel, row block and result stay in a 1 MiB second-level cache.
 constexpr int64_t kDepthBlock = 576;
+// From this width on each row of a panel lies on a page of its own, and walking down it misses the TLB: it is copied together first, for
+// all rows, unless it is too deep for the cache.
+constexpr int64_t kPackedWidth = 1024;
+constexpr int64_t kPackedDepth = 16 * kDepthBlock;
 
 // Longest chain of additions into one float32; deeper products are summed in slices.
 // Forward: the gradient of a confident output is most sensitive to rounding of the hidden states, and the forward pass is cheap.
@@ -57,11 +61,22 @@ at::Tensor tiled(const at::Tensor& rows, const at::Tensor& matrix) {
   const float* b = matrix.const_data_ptr<float>();
   float* c = result.data_ptr<float>();
   const int64_t row_blocks = (m + kRowBlock - 1) / kRowBlock, column_blocks = (n + kColumnBlock - 1) / kColumnBlock;
-  // Column panels outermost: neighbours in time share the panel of B.
-  share_tasks(row_blocks * column_blocks, [&](int64_t t) {
-    const int64_t i = (t % row_blocks) * kRowBlock, j = (t / row_blocks) * kColumnBlock;
-    gemm_deep_tile(std::min(kRowBlock, m - i), std::min(kColumnBlock, n - j), k, a + i * pitch, pitch, b + j, n, c + i * n + j, n,
-                   kBackwardChain);
+  const bool pack = n >= kPackedWidth && row_blocks > 1 && k <= kPackedDepth;
+  at::Tensor panels = at::empty({pack ? at::get_num_threads() : 0, k, kColumnBlock}, rows.options());
+  float* packed = panels.data_ptr<float>();
+  // Column panels outermost: neighbours in time share the panel of B. A packed one serves all rows.
+  const int64_t tasks_per_panel = pack ? 1 : row_blocks, height = pack ? m : kRowBlock;
+  share_tasks(column_blocks * tasks_per_panel, [&](int64_t t) {
+    const int64_t j = t / tasks_per_panel * kColumnBlock, width = std::min(kColumnBlock, n - j), first = t % tasks_per_panel * kRowBlock;
+    const float* panel = b + j;
+    if (pack) {
+      float* own = packed + at::get_thread_num() * k * kColumnBlock;
+      for (int64_t d = 0; d < k; ++d) std::copy_n(panel + d * n, width, own + d * kColumnBlock);
+      panel = own;
+    }
+    for (int64_t i = first; i < std::min(m, first + height); i += kRowBlock)
+      gemm_deep_tile(std::min(kRowBlock, m - i), width, k, a + i * pitch, pitch, panel, pack ? kColumnBlock : n, c + i * n + j, n,
+                     kBackwardChain);
   });
   return result;
 }
@@ -152,6 +167,15 @@ double best_of(int repeats, Path path, const at::Tensor& rows, const at::Tensor&
   return best;
 }
 
+// Of the last rows, where blocks end: largest difference from float64, as a share of the largest value.
+double error_of(Path path, const at::Tensor& rows, const at::Tensor& matrix, bool transposed) {
+  const int64_t some = std::min<int64_t>(rows.size(0), 16), from = rows.size(0) - some;
+  const at::Tensor right = matrix.to(at::kDouble);
+  const at::Tensor exact = at::mm(rows.narrow(0, from, some).to(at::kDouble), transposed ? right.t() : right);
+  const at::Tensor found = run(path, rows, matrix, transposed).narrow(0, from, some);
+  return ((found - exact).abs().max() / exact.abs().max()).item<double>();
+}
+
 Path choose(const at::Tensor& rows, const at::Tensor& matrix, bool transposed) {
   auto& choice = choices[transposed][shape_class(rows.size(0))];
   if (choice.load() < 0) {
@@ -226,10 +250,13 @@ std::vector<GemmMeasurement> measure_gemm(double seconds, const std::function<vo
     GemmMeasurement measured{std::to_string(shape.rows) + "x" + std::to_string(shape.depth) + "·" + std::to_string(shape.depth) + "x" +
                                  std::to_string(shape.columns) + (shape.transposed ? " (weight transposed)" : ""),
                              "",
-                             {}};
-    for (int path = 0; path < kPaths; ++path)
-      if (available(Path(path), rows, shape.transposed))
-        measured.paths[kNames[path]] = work / best_of(repeats, Path(path), rows, matrix, shape.transposed) / 1e9;
+                             {},
+                             0};
+    for (int path = 0; path < kPaths; ++path) {
+      if (!available(Path(path), rows, shape.transposed)) continue;
+      measured.paths[kNames[path]] = work / best_of(repeats, Path(path), rows, matrix, shape.transposed) / 1e9;
+      measured.error = std::max(measured.error, error_of(Path(path), rows, matrix, shape.transposed));
+    }
     measured.chosen = kNames[choose(rows, matrix, shape.transposed)];
     report.push_back(std::move(measured));
     if (progress) progress(report.size(), shapes.size());

@@ -33,6 +33,7 @@ struct GemmMeasurement {
   std::string shape;
   std::string chosen;
   std::map<std::string, double> paths;
+  double error;  // of the worst path: largest difference from float64, as a share of the largest value
 };
 /// Measures all paths at several shapes with about `seconds` each; does not change what was chosen.
 std::vector<GemmMeasurement> measure_gemm(double seconds, const std::function<void(int64_t, int64_t)>& progress);

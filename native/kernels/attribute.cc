@@ -4,6 +4,7 @@
 
 #include "../autograd/gemm.h"
 #include "../error.h"
+#include "forward.h"
 
 namespace tokenlense {
 namespace {
@@ -26,6 +27,10 @@ AttributionResult attribute(const Model& model, const AttributionPlan& plan, Tas
       [&](const auto& kind) {
         if (kind.prompt_length < 1) throw Error("PROMPT", "The prompt is empty: an output needs at least one token before it.");
         if (kind.outputs() < 1) throw Error("TARGET", "There is no output: the target adds no token to the prompt.");
+        if constexpr (requires { kind.layer; })
+          if (kind.layer >= stage_count(model))
+            throw Error("INPUT", "There is no layer " + std::to_string(kind.layer) + " to attribute through; the model has " +
+                                     std::to_string(stage_count(model)) + ", from 0 on.");
         const auto start = std::chrono::steady_clock::now();
         reset_flops();
         AttributionResult result = run(model, kind, context);

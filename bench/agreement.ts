@@ -45,8 +45,10 @@ export async function agreement(
     return { ...found, tolerance, fromExact, agree: apart <= tolerance + fromExact.peer };
   }
   if (!deltas.ours || !deltas.peer) throw new Error(`${peer.method} told no convergence deltas`);
-  const agree = deltas.ours.mean <= deltas.peer.mean && deltas.ours.max <= deltas.peer.max;
-  return { ...found, agree, ...(await fromReference(sides, requests.ours, own, other)) };
+  const { fromReference } = await compareWithReference(sides, requests.ours, own, other);
+  const { ours: near, peer: peerNear } = fromReference ?? { ours: 0, peer: 0 };
+  const agree = deltas.ours.mean <= deltas.peer.mean && deltas.ours.max <= deltas.peer.max && near <= peerNear;
+  return { ...found, agree, ...(fromReference && { fromReference }) };
 }
 
 function deltaOf({ deltas }: WorkerAttribution): Delta | undefined {
@@ -74,7 +76,7 @@ async function fromFloat64(
 }
 
 /** A sum can be right by luck: how near are the scores themselves? */
-async function fromReference(
+async function compareWithReference(
   { engine, referenceSteps: steps }: Sides,
   request: object,
   own: WorkerAttribution,

@@ -7,7 +7,10 @@ export type Check =
   | { by: "scores"; tolerance: number; exact?: true }
   /** Inseq does something else under this name: ours must be complete, each output's |delta| at most this. */
   | { by: "completeness"; tolerance: number }
-  /** Ours adds up as well as Inseq's: mean and largest |delta| over the outputs are no larger. */
+  /**
+   * Ours adds up as well as Inseq's: mean and largest |delta| over the outputs are no larger. With --reference its scores
+   * are no further from a path of many steps either.
+   */
   | { by: "convergence" };
 
 export interface BenchMethod {
@@ -65,8 +68,8 @@ export const METHODS: Readonly<Record<string, BenchMethod>> = {
   },
   integrated_gradients_converged: {
     ...INTEGRATED,
-    // 1 misses it, 0.9 adds up as well with scores further off than with 50 steps.
-    options: { tolerance: 0.8, steps: 36 },
+    // 0.8 would do for the sums alone.
+    options: { tolerance: 0.6, steps: STEPS },
     check: { by: "convergence" },
     asked: 20,
     note: `as well converged as ${STEPS} steps of Inseq's`,

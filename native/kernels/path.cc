@@ -4,7 +4,7 @@
 #include "path_nodes.h"
 #include "products.h"
 #include "scores.h"
-#include "survey.h"
+#include "strata.h"
 
 // Interpolation is per position and the mask is causal, so one interpolated sequence serves every output: n forward passes and n·T
 // products, where a program that takes output by output needs n·T of both.
@@ -14,8 +14,10 @@ namespace {
 
 // Sequences of one forward pass have this many rows together, for its products to run at full speed.
 constexpr int64_t kForwardRows = 384;
-// Of a path to a tolerance, before it looks how far it is.
-constexpr int64_t kFirstNodes = 12;
+// Of a path to a tolerance. As shares of it: how much of a function's variation a quarter of the line may hold, and how far a gradient's
+// sum may be from the function's change and still stay as it is. Likewise as a share of the gradient's size; and the most by which it is
+// scaled.
+constexpr double kShare = 0.25, kSlack = 0.5, kCancelled = 0.25, kMostRatio = 2;
 
 class PathRun {
  public:
@@ -30,16 +32,17 @@ class PathRun {
     sequence_bytes_ = clean_pass.count() * clean_pass.stage_bytes();
     least_ = least_bytes(clean_pass, plan_.rows()) + head_.bytes();
     const at::Tensor hidden = head_.rows_before_outputs(clean_pass.hidden());
-    const at::Tensor values = head_.values(hidden, every_output(plan_), &result_);
-    require_finite(values, plan_, "The attributed value");
+    values_ = head_.values(hidden, every_output(plan_), &result_);
+    require_finite(values_, plan_, "The attributed value");
 
     // Where the sum of a straight path's scores should arrive.
     if (plan_.kind == PathKind::discretized ? !plan_.multiply_by_input : plan_.kind != PathKind::sequential && plan_.multiply_by_input)
-      change_ = (values - head_.values(head_.rows_before_outputs(through(ends_.baseline)), every_output(plan_))).cpu().to(at::kDouble);
+      base_values_ = head_.values(head_.rows_before_outputs(through(ends_.baseline)), every_output(plan_));
     steps_.assign(plan_.outputs(), 0);
     attribute();
     result_.steps = at::tensor(steps_, at::kInt);
-    if (change_.defined()) result_.deltas = (sums_ - change_).to(at::kFloat);
+    if (base_values_.defined())
+      result_.deltas = (sums_ - (values_.cpu().to(at::kDouble) - base_values_.cpu().to(at::kDouble))).to(at::kFloat);
     return std::move(result_);
   }
 
@@ -50,23 +53,24 @@ class PathRun {
     const int64_t width = ends_.input.size(2), length = plan_.rows();
     Scores scores(plan_, plan_.reduce, ends_.input);
     sums_ = at::zeros({plan_.outputs()}, at::kDouble);
-    // Per output one sum over all nodes; where they do not fit together, outputs go in groups.
-    const int64_t one = length * width * static_cast<int64_t>(sizeof(float));
+    // Per output one sum over all nodes, and to a tolerance one of what is doubtful; where they do not fit together, outputs go in groups.
+    const bool to_tolerance = plan_.tolerance > 0;
+    const int64_t one = length * width * static_cast<int64_t>(sizeof(float)) * (to_tolerance ? 2 : 1);
     const int64_t spare = (plan_.memory_budget - least_ - scores.bytes()) / 2;
     const int64_t group = std::clamp<int64_t>(spare / one, 1, plan_.outputs());
     reserved_ = group * one + scores.bytes();
     progress_.emplace(context_, 0);
-    const auto nodes = plan_.tolerance > 0 ? std::vector<PathNode>() : fixed_nodes();
-    if (plan_.tolerance > 0) strata_ = find_strata();
-    for (int64_t from = 0; from < plan_.outputs(); from += group) {
-      const int64_t count = std::min(group, plan_.outputs() - from);
-      at::Tensor totals = at::zeros({count, length, width}, ends_.input.options());
-      if (plan_.tolerance > 0)
-        to_tolerance(totals, from);
+    if (to_tolerance) find_strata();
+    const auto nodes = to_tolerance ? std::vector<PathNode>() : fixed_nodes();
+    for (from_ = 0; from_ < plan_.outputs(); from_ += group) {
+      const int64_t count = std::min(group, plan_.outputs() - from_);
+      totals_ = at::zeros({count, length, width}, ends_.input.options());
+      if (to_tolerance)
+        accumulate_to_tolerance();
       else
-        accumulate(nodes, totals, from);
-      for (int64_t t = from; t < from + count; ++t) {
-        const at::Tensor total = totals[t - from].narrow(0, 0, plan_.high(t));
+        accumulate(nodes);
+      for (int64_t t = from_; t < from_ + count; ++t) {
+        const at::Tensor total = totals_[t - from_].narrow(0, 0, plan_.high(t));
         sums_[t] = total.sum(at::kDouble).cpu();
         scores.put(t, 0, total);
       }
@@ -83,73 +87,101 @@ class PathRun {
 
   // ---- to a tolerance ----
   //
-  // Along the line a language model's step function changes in a few places, abruptly: equally good nodes everywhere are mostly wasted. So
-  // a first look, by forward passes alone, finds where the functions change, and the line is cut into strata of equal change, with a node
-  // in the middle of each. Outputs whose sum misses the function's change by more than the tolerance go on with each stratum cut in
-  // three: its node stays the middle one, so that nothing is done twice.
+  // Along the line a language model's step function changes in a few places, abruptly, each output's in its own: nodes that are equally
+  // good everywhere are mostly wasted. Forward passes are cheap, one serving all outputs, so they find where an output changes, and its
+  // line is cut into strata, narrow there (strata.h). Over a stratum the integral's sum is known, it is the function's change; so where
+  // the gradient in its middle is far from that sum it is scaled towards it: the ratio estimator of survey sampling (Cochran 1977, chapter
+  // 6), or a Riemann–Stieltjes sum over the function's values, ∫ ∇f/f′ df. A gradient that cannot have that sum, as it
+  // would have to be turned round or made more than twice as large, is doubtful. Where doubtful ones keep the output's sum from the
+  // tolerance, their strata are cut into thirds.
 
   // Values [points, outputs] at points of the line, no gradients.
-  at::Tensor values_at(const std::vector<double>& points) const {
+  at::Tensor values_at(const std::vector<int64_t>& ticks) const {
     const auto outputs = every_output(plan_);
     std::vector<at::Tensor> values;
-    for (size_t begin = 0; begin < points.size();) {
-      const size_t count = std::min<size_t>(points.size() - begin, by_rows());
+    for (size_t begin = 0; begin < ticks.size();) {
+      const size_t count = std::min<size_t>(ticks.size() - begin, by_rows());
       std::vector<at::Tensor> inputs;
-      for (size_t i = begin; i < begin + count; ++i) inputs.push_back(between(ends_.baseline[0], ends_.input[0], points[i]));
+      for (size_t i = begin; i < begin + count; ++i) inputs.push_back(between(ends_.baseline[0], ends_.input[0], place_of(ticks[i])));
       const at::Tensor hidden = through(at::stack(inputs)).narrow(1, plan_.prompt_length - 1, plan_.outputs());
       std::vector<int64_t> wanted;
       for (size_t i = 0; i < count; ++i) wanted.insert(wanted.end(), outputs.begin(), outputs.end());
-      values.push_back(
-          head_.values(hidden.flatten(0, 1), wanted).view({static_cast<int64_t>(count), plan_.outputs()}).cpu().to(at::kDouble));
+      values.push_back(head_.values(hidden.flatten(0, 1), wanted).view({static_cast<int64_t>(count), plan_.outputs()}));
       begin += count;
     }
     return at::cat(values);
   }
 
-  std::vector<double> find_strata() const {
-    Survey survey;
-    while (!survey.done()) survey.add(values_at(survey.wanted()));
-    return survey.strata(std::min<int64_t>(plan_.steps, kFirstNodes));
+  void learn_borders() {
+    const auto ticks = strata_->wanted();
+    if (!ticks.empty()) strata_->learn(values_at(ticks));
   }
 
-  void to_tolerance(at::Tensor& totals, int64_t from) {
-    std::vector<bool> open(totals.size(0), true);
-    std::vector<double> bounds = strata_;
-    const at::Tensor allowed = change_.abs() * plan_.tolerance;
-    for (bool first = true;; first = false) {
-      std::vector<double> weights(plan_.outputs(), 0);
-      for (int64_t t = 0; t < totals.size(0); ++t)
-        if (open[t]) weights[from + t] = 1;
-      if (!first)
-        for (int64_t t = 0; t < totals.size(0); ++t)
-          if (open[t]) totals[t].div_(3);
-      accumulate(stratum_nodes(plan_, ends_, bounds, weights, first), totals, from);
-      if (!first) bounds = cut_in_three(bounds);
-      bool any = false;
-      for (int64_t t = 0; t < totals.size(0); ++t) {
-        const double sum = totals[t].narrow(0, 0, plan_.high(from + t)).sum(at::kDouble).item<double>();
-        open[t] = open[t] && std::abs(sum - change_[from + t].item<double>()) > allowed[from + t].item<double>();
-        any = any || open[t];
+  void find_strata() {
+    strata_.emplace(base_values_, values_, plan_.steps);
+    do learn_borders();
+    while (strata_->cut_by_change(kShare * plan_.tolerance));
+  }
+
+  void accumulate_to_tolerance() {
+    const int64_t count = totals_.size(0);
+    missed_.assign(count, 0);
+    while (strata_->any_open(from_, count)) {
+      doubtful_ = at::zeros_like(totals_);
+      doubts_.assign(count, {});
+      accumulate(stratum_nodes(plan_, ends_, *strata_, from_, count));
+      for (int64_t t = from_; t < from_ + count; ++t) {
+        const Doubts& doubts = doubts_[t - from_];
+        const int64_t more = 3 * static_cast<int64_t>(doubts.strata.size());
+        const bool divisible = std::all_of(doubts.strata.begin(), doubts.strata.end(), [](const auto& s) { return s.divisible(); });
+        if (std::abs(missed_[t - from_] + doubts.missed) > allowed(t) && steps_[t] + more <= plan_.steps && divisible) {
+          strata_->reopen(t, doubts.strata);
+        } else {
+          totals_[t - from_].add_(doubtful_[t - from_]);
+          missed_[t - from_] += doubts.missed;
+          strata_->reopen(t, {});
+        }
       }
-      if (!any || static_cast<int64_t>(bounds.size() - 1) * 3 > plan_.steps) return;
+      learn_borders();
     }
+    doubtful_.reset();
   }
 
-  void accumulate(const std::vector<PathNode>& nodes, at::Tensor& totals, int64_t from) {
+  // What an output's sum may miss.
+  double allowed(int64_t output) const { return plan_.tolerance * std::abs((values_[output] - base_values_[output]).item<double>()); }
+
+  // A node's gradient times its factor, rows floor and later of the output's.
+  void add_stratum(const Stratum& stratum, const Target& target, const at::Tensor& product) {
+    const double width = stratum.width(), slack = kSlack * allowed(target.output) * width;
+    const double change = strata_->change(target.output, stratum), seen = product.sum(at::kDouble).item<double>() * width;
+    // Where positions and dimensions cancel, their sum says little about each of them.
+    const double loose = std::max(slack, kCancelled * product.norm().item<double>() * width);
+    const double wanted = std::clamp(seen, change - loose, change + loose);
+    const double ratio = wanted == seen ? 1 : std::clamp(wanted / seen, 0.0, kMostRatio), missed = ratio * seen - change;
+    const bool doubtful = !(std::abs(missed) <= slack * (1 + 1e-9));
+    const int64_t t = target.output - from_;
+    (doubtful ? doubtful_ : totals_)[t].narrow(0, target.floor, target.rows()).add_(product, ratio * width);
+    (doubtful ? doubts_[t].missed : missed_[t]) += missed;
+    if (doubtful) doubts_[t].strata.push_back(stratum);
+  }
+
+  void accumulate(const std::vector<PathNode>& nodes) {
     for (const auto& node : nodes) {
-      progress_->extend(work_of(targets_of(node, 0, from, totals.size(0)), stage_count(model_) - plan_.layer));
-      for (int64_t t = from; t < from + totals.size(0); ++t) steps_[t] += node.weights[t] != 0 ? 1 : 0;
+      const auto targets = targets_of(node, 0);
+      progress_->extend(work_of(targets, stage_count(model_) - plan_.layer));
+      for (const auto& target : targets) ++steps_[target.output];
     }
     for (size_t begin = 0; begin < nodes.size();) {
       const size_t end = begin + chunk(nodes.size() - begin);
-      walk_chunk(nodes, begin, end, from, totals);
+      walk_chunk(nodes, begin, end);
       begin = end;
     }
   }
 
-  std::vector<Target> targets_of(const PathNode& node, int64_t sequence, int64_t from, int64_t count) const {
+  // Of the group's outputs.
+  std::vector<Target> targets_of(const PathNode& node, int64_t sequence) const {
     std::vector<Target> targets;
-    for (int64_t t = from; t < from + count; ++t)
+    for (int64_t t = from_; t < from_ + totals_.size(0); ++t)
       if (node.weights[t] != 0) targets.push_back({sequence, t, plan_.high(t) - 1, std::max<int64_t>(0, node.only)});
     return targets;
   }
@@ -163,7 +195,7 @@ class PathRun {
     return static_cast<size_t>(std::min<int64_t>({by_rows(), by_memory, static_cast<int64_t>(left)}));
   }
 
-  void walk_chunk(const std::vector<PathNode>& nodes, size_t begin, size_t end, int64_t from, at::Tensor& totals) {
+  void walk_chunk(const std::vector<PathNode>& nodes, size_t begin, size_t end) {
     std::vector<at::Tensor> points, factors;
     std::vector<Target> targets;
     std::vector<at::Tensor> rows;
@@ -171,7 +203,7 @@ class PathRun {
     for (size_t i = begin; i < end; ++i) {
       points.push_back(nodes[i].point());
       factors.push_back(nodes[i].factor());
-      for (const auto& target : targets_of(nodes[i], static_cast<int64_t>(i - begin), from, totals.size(0))) targets.push_back(target);
+      for (const auto& target : targets_of(nodes[i], static_cast<int64_t>(i - begin))) targets.push_back(target);
     }
     if (targets.empty()) return;
     StagedForward forward(model_, at::stack(points), plan_.layer, (plan_.memory_budget - reserved_) * 2 / 5, Rules::gradient, context_);
@@ -185,9 +217,11 @@ class PathRun {
         products(model_, forward, targets, found.cotangents, budget, *progress_, [&](const Target& target, const at::Tensor& gradient) {
           const auto& node = nodes[begin + target.sequence];
           const int64_t count = node.only < 0 ? target.rows() : 1;  // a position's own row is the first of them
-          totals[target.output - from]
-              .narrow(0, target.floor, count)
-              .addcmul_(gradient.narrow(0, 0, count), factors[target.sequence].narrow(0, target.floor, count), node.weights[target.output]);
+          const at::Tensor rows = gradient.narrow(0, 0, count), factor = factors[target.sequence].narrow(0, target.floor, count);
+          if (!node.strata.empty())
+            add_stratum(node.strata[target.output], target, rows * factor);
+          else
+            totals_[target.output - from_].narrow(0, target.floor, count).addcmul_(rows, factor, node.weights[target.output]);
         });
     result_.engine = report.engine;
     result_.planned_bytes = std::max(result_.planned_bytes, report.planned_bytes);
@@ -201,9 +235,19 @@ class PathRun {
   PathEnds ends_;
   int64_t sequence_bytes_ = 0, least_ = 0, reserved_ = 0;  // of one sequence's graphs; of the whole run; of the sums
   std::optional<Progress> progress_;
-  at::Tensor sums_, change_;    // [outputs] float64
-  std::vector<int32_t> steps_;  // of each output
-  std::vector<double> strata_;  // borders, from 0 to 1
+  at::Tensor values_, base_values_;  // [outputs], the function at both ends
+  at::Tensor sums_;                  // [outputs] float64
+  std::vector<int32_t> steps_;       // of each output
+  // Of the group of outputs at work, from from_ on:
+  int64_t from_ = 0;
+  at::Tensor totals_, doubtful_;  // [group, length, width]
+  std::vector<double> missed_;    // by the sums of what is in totals_
+  struct Doubts {
+    std::vector<Stratum> strata;
+    double missed = 0;
+  };
+  std::vector<Doubts> doubts_;
+  std::optional<Strata> strata_;
   AttributionResult result_;
 };
 

@@ -26,20 +26,23 @@ std::vector<PathNode> straight_nodes(const PathPlan& plan, const PathEnds& ends)
   return nodes;
 }
 
-std::vector<PathNode> stratum_nodes(const PathPlan& plan, const PathEnds& ends, const std::vector<double>& borders,
-                                    const std::vector<double>& share, bool middle) {
+std::vector<PathNode> stratum_nodes(const PathPlan& plan, const PathEnds& ends, const Strata& strata, int64_t from, int64_t count) {
   const at::Tensor factor = difference_or_one(plan, ends);
-  std::vector<PathNode> nodes;
-  for (size_t i = 0; i + 1 < borders.size(); ++i) {
-    const double low = borders[i], width = borders[i + 1] - low;
-    for (const double place : middle ? std::vector<double>{0.5} : std::vector<double>{1.0 / 6, 5.0 / 6}) {
-      std::vector<double> weights = share;
-      for (double& weight : weights) weight *= middle ? width : width / 3;
-      nodes.push_back({[ends, alpha = low + width * place] { return between(ends.baseline[0], ends.input[0], alpha); },
-                       [factor] { return factor; }, -1, std::move(weights)});
+  const auto outputs = static_cast<size_t>(plan.outputs());
+  std::map<int64_t, PathNode> nodes;
+  for (int64_t t = from; t < from + count; ++t)
+    for (const auto& stratum : strata.open(t)) {
+      auto& node = nodes[stratum.middle()];
+      if (node.weights.empty()) {
+        node = {[ends, alpha = place_of(stratum.middle())] { return between(ends.baseline[0], ends.input[0], alpha); },
+                [factor] { return factor; }, -1, std::vector<double>(outputs, 0), std::vector<Stratum>(outputs)};
+      }
+      node.weights[t] = stratum.width();
+      node.strata[t] = stratum;
     }
-  }
-  return nodes;
+  std::vector<PathNode> list;
+  for (auto& [tick, node] : nodes) list.push_back(std::move(node));
+  return list;
 }
 
 std::vector<PathNode> sequential_nodes(const PathPlan& plan, const PathEnds& ends) {

@@ -1,5 +1,6 @@
 #pragma once
 #include "path.h"
+#include "strata.h"
 
 namespace tokenlense {
 
@@ -9,6 +10,7 @@ struct PathNode {
   std::function<at::Tensor()> factor;  // [length, width]
   int64_t only = -1;                   // the one position that the path moves; −1: all
   std::vector<double> weights;         // by output; zero where the node does not count
+  std::vector<Stratum> strata = {};    // by output, what the node stands for; empty where that is not known
 };
 
 /// A path's ends, [1, length, width] each, at the input of its layer.
@@ -23,9 +25,7 @@ std::vector<PathNode> straight_nodes(const PathPlan& plan, const PathEnds& ends)
 std::vector<PathNode> sequential_nodes(const PathPlan& plan, const PathEnds& ends);
 std::vector<PathNode> random_nodes(const PathPlan& plan, const PathEnds& ends);
 std::vector<PathNode> discretized_nodes(const Model& model, const PathPlan& plan, const PathEnds& ends, TaskContext& context);
-/// A node in the middle of each stratum between two borders; or, where the strata have theirs already, in the outer thirds. `share`
-/// [outputs] is 1 where the output takes part.
-std::vector<PathNode> stratum_nodes(const PathPlan& plan, const PathEnds& ends, const std::vector<double>& borders,
-                                    const std::vector<double>& share, bool middle);
+/// A node in the middle of each open stratum of outputs [from, from + count); outputs whose strata have the same middle share it.
+std::vector<PathNode> stratum_nodes(const PathPlan& plan, const PathEnds& ends, const Strata& strata, int64_t from, int64_t count);
 
 }  // namespace tokenlense

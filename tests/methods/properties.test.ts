@@ -108,9 +108,12 @@ describe.each(families)("%s", (family, source, twinSource) => {
       const exact = await run(model, straightPlan(text, 400, baseline));
       for (let output = 0; output < text.ids.length - text.promptLength; output++) {
         const change = sumOf(exact, output) - (exact.deltas?.[output] as number);
-        if ((outcome.steps?.[output] as number) <= 333)
+        const steps = outcome.steps?.[output] as number;
+        expect(steps).toBeGreaterThanOrEqual(4);
+        expect(steps).toBeLessThanOrEqual(1000);
+        if (steps <= 250)
+          // else doubtful strata may have had no room to be cut
           expect(Math.abs(outcome.deltas?.[output] as number)).toBeLessThanOrEqual(tolerance * Math.abs(change) + 1e-6);
-        expect([12, 36, 108, 324, 972]).toContain(outcome.steps?.[output]);
       }
       // A tolerance bounds the sum; what one position gets is then near too.
       expect(relativeError(outcome.scores, exact.scores)).toBeLessThan(0.1);

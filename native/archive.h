@@ -10,7 +10,7 @@ namespace tokenlense {
 struct WeightPart {
   std::string file;
   int64_t offset;
-  std::string encoding;  // F32, F16, BF16, Q8_0, Q4_0, Q4_1
+  std::string encoding;  // quantisation.h
   int64_t rows, columns;
   int64_t unpermute_heads;  // 0: rows as they come; else GGUF's interleaved rotary order → halves
   bool transposed;          // the file holds columns × rows
@@ -33,7 +33,7 @@ struct ArchiveSpec {
 /// Compiles the family's TorchScript, decodes the weights and writes the archive.
 void build_archive(const ArchiveSpec& spec, TaskContext& context);
 
-/// Decodes one part to rows × columns float32. Native counterpart of GGUF's block formats (ggml-quants).
+/// Decodes one part to rows × columns float32.
 void decode_part(const WeightPart& part, float* out);
 
 }  // namespace tokenlense

@@ -1,64 +1,14 @@
 #include <ATen/ATen.h>
 #include <ATen/Parallel.h>
-#include <c10/util/BFloat16.h>
-#include <c10/util/Half.h>
 
-#include <cstring>
 #include <fstream>
 
 #include "archive.h"
 #include "error.h"
+#include "quantisation.h"
 
 namespace tokenlense {
 namespace {
-
-float half_at(const uint8_t* bytes) {
-  uint16_t bits;
-  std::memcpy(&bits, bytes, 2);
-  return static_cast<float>(c10::Half(bits, c10::Half::from_bits()));
-}
-
-// Each decoder turns one block of bytes into `values` floats.
-struct Encoding {
-  int64_t values, bytes;
-  void (*decode)(const uint8_t* block, float* out);
-};
-
-void decode_f32(const uint8_t* block, float* out) { std::memcpy(out, block, 4); }
-void decode_f16(const uint8_t* block, float* out) { *out = half_at(block); }
-void decode_bf16(const uint8_t* block, float* out) {
-  uint16_t bits;
-  std::memcpy(&bits, block, 2);
-  *out = static_cast<float>(c10::BFloat16(bits, c10::BFloat16::from_bits()));
-}
-void decode_q8_0(const uint8_t* block, float* out) {
-  const float scale = half_at(block);
-  for (int i = 0; i < 32; ++i) out[i] = scale * static_cast<float>(static_cast<int8_t>(block[2 + i]));
-}
-void decode_q4_0(const uint8_t* block, float* out) {
-  const float scale = half_at(block);
-  for (int i = 0; i < 16; ++i) {
-    out[i] = scale * static_cast<float>((block[2 + i] & 15) - 8);
-    out[i + 16] = scale * static_cast<float>((block[2 + i] >> 4) - 8);
-  }
-}
-void decode_q4_1(const uint8_t* block, float* out) {
-  const float scale = half_at(block), least = half_at(block + 2);
-  for (int i = 0; i < 16; ++i) {
-    out[i] = scale * static_cast<float>(block[4 + i] & 15) + least;
-    out[i + 16] = scale * static_cast<float>(block[4 + i] >> 4) + least;
-  }
-}
-
-const Encoding& encoding_of(const std::string& name) {
-  static const std::map<std::string, Encoding> known = {{"F32", {1, 4, decode_f32}},     {"F16", {1, 2, decode_f16}},
-                                                        {"BF16", {1, 2, decode_bf16}},   {"Q8_0", {32, 34, decode_q8_0}},
-                                                        {"Q4_0", {32, 18, decode_q4_0}}, {"Q4_1", {32, 20, decode_q4_1}}};
-  const auto found = known.find(name);
-  if (found == known.end())
-    throw Error("QUANTISATION", "The encoding " + name + " cannot be read.", "Readable are F32, F16, BF16, Q8_0, Q4_0 and Q4_1.");
-  return found->second;
-}
 
 // Decodes `rows` rows of `columns` values as they lie in the file; unpermute_heads as WeightPart has it.
 void decode_rows(const WeightPart& part, int64_t rows, int64_t columns, float* out) {

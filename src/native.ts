@@ -44,7 +44,10 @@ export interface WeightPart {
   /** Byte offset from the start of the file. */
   offset: number;
   /** GGUF name of the encoding. BF16 serves safetensors as well. */
-  encoding: "F32" | "F16" | "BF16" | "Q8_0" | "Q4_0" | "Q4_1";
+  encoding:
+    | ("F32" | "F16" | "BF16")
+    | ("Q8_0" | "Q4_0" | "Q4_1" | "Q5_0" | "Q5_1" | "IQ4_NL")
+    | ("Q2_K" | "Q3_K" | "Q4_K" | "Q5_K" | "Q6_K");
   rows: number;
   columns: number;
   /** Where set, rows are regrouped from GGUF's interleaved rotary order to halves, for this many heads. */

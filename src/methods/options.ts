@@ -55,7 +55,7 @@ export const tolerance = z
   .max(1)
   .optional()
   .describe(
-    "in place of a number of steps: as few as keep the convergence delta below this share of the step function's change",
+    "in place of a number of steps: as few as keep the convergence delta below this share of the step function's change, each output's where it changes",
   );
 
 export const seed = z.int().nonnegative().default(0).describe("of what is drawn at random");

@@ -12,6 +12,14 @@ export const ENCODINGS: Record<Encoding, { block: number; bytes: number }> = {
   Q8_0: { block: 32, bytes: 34 },
   Q4_0: { block: 32, bytes: 18 },
   Q4_1: { block: 32, bytes: 20 },
+  Q5_0: { block: 32, bytes: 22 },
+  Q5_1: { block: 32, bytes: 24 },
+  IQ4_NL: { block: 32, bytes: 18 },
+  Q2_K: { block: 256, bytes: 84 },
+  Q3_K: { block: 256, bytes: 110 },
+  Q4_K: { block: 256, bytes: 144 },
+  Q5_K: { block: 256, bytes: 176 },
+  Q6_K: { block: 256, bytes: 210 },
 };
 
 /** A tensor as it lies in a file. */

@@ -12,7 +12,7 @@ const TYPES =
 /**
  * Reads the header of a GGUF file: metadata, and where each tensor lies. No weight is read.
  * @throws ERR_TOKENLENSE_FILE where there is no such file, ERR_TOKENLENSE_FORMAT where it is no GGUF file, is cut short or
- * damaged, ERR_TOKENLENSE_QUANTISATION where a tensor is in an encoding other than F32, F16, BF16, Q8_0, Q4_0, Q4_1.
+ * damaged, ERR_TOKENLENSE_QUANTISATION where a tensor is in an encoding that checkpoint.ts does not list.
  */
 export async function readGguf(path: string): Promise<Checkpoint> {
   const file = await openFile(path);

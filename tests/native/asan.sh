@@ -17,5 +17,5 @@ done
 export ASAN_OPTIONS="detect_leaks=0:allocator_may_return_null=1:abort_on_error=1:detect_stack_use_after_return=0:handle_segv=0:log_path=stderr"
 export UBSAN_OPTIONS="print_stacktrace=1:halt_on_error=1"
 export LD_PRELOAD
-[ $# -gt 0 ] || set -- tests/native tests/methods/{properties,axioms,lime,reagent}.test.ts
+[ $# -gt 0 ] || set -- tests/native tests/methods/{properties,axioms,lime,reagent,strata}.test.ts
 exec node node_modules/vitest/vitest.mjs run "$@"

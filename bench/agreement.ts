@@ -40,9 +40,9 @@ export async function agreement(
     const { tolerance, exact } = check;
     if (apart <= tolerance || !exact) return { ...found, tolerance, agree: apart <= tolerance };
     // Inseq's float32 may itself be further than the tolerance from what it computes in float64 (peer/NOTES.md). Then ours
-    // counts as right where the two differ by no more than the tolerance and Inseq's own error together.
+    // counts as right where it is no further from that than Inseq's is.
     const fromExact = await fromFloat64(sides, requests.peer, own, other);
-    return { ...found, tolerance, fromExact, agree: apart <= tolerance + fromExact.peer };
+    return { ...found, tolerance, fromExact, agree: fromExact.ours <= Math.max(tolerance, fromExact.peer) };
   }
   if (!deltas.ours || !deltas.peer) throw new Error(`${peer.method} told no convergence deltas`);
   const { fromReference } = await compareWithReference(sides, requests.ours, own, other);

@@ -3,7 +3,7 @@ import type { MethodName } from "../src/methods/index.js";
 
 /** How it is told that both do the same, without which timings mean nothing. */
 export type Check =
-  /** No score is further apart than this share of the largest; where `exact`, Inseq's own distance from float64 is allowed for. */
+  /** No score is further apart than this share of the largest; or where `exact`, ours are no further from float64 than Inseq's. */
   | { by: "scores"; tolerance: number; exact?: true }
   /** Inseq does something else under this name: ours must be complete, each output's |delta| at most this. */
   | { by: "completeness"; tolerance: number }

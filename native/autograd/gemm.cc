@@ -81,20 +81,28 @@ at::Tensor tiled(const at::Tensor& rows, const at::Tensor& matrix) {
   return result;
 }
 
-// The weight is the left operand as it lies in memory, so that nothing but the few rows is transposed, to whole vectors.
+// The weight is the left operand as it lies in memory, so that nothing but the few rows is transposed: into panels of whole vectors.
 at::Tensor tiled_transposed(const at::Tensor& rows, const at::Tensor& weight) {
-  const int64_t m = rows.size(0), k = rows.size(1), n = weight.size(0), padded = (m + 15) / 16 * 16;
-  at::Tensor columns = at::zeros({k, padded}, rows.options()), flipped = at::empty({n, padded}, rows.options());
-  at::Tensor result = at::empty({m, n}, rows.options());
-  transpose_tile(rows.const_data_ptr<float>(), rows.stride(0), columns.data_ptr<float>(), padded, m, k);
-  const float *a = weight.const_data_ptr<float>(), *b = columns.const_data_ptr<float>();
-  float *c = flipped.data_ptr<float>(), *out = result.data_ptr<float>();
+  const int64_t m = rows.size(0), k = rows.size(1), n = weight.size(0);
+  const int64_t panels = (m + kColumnBlock - 1) / kColumnBlock, panel = k * kColumnBlock;
+  at::Tensor columns = at::empty({panels, k, kColumnBlock}, rows.options()), result = at::empty({m, n}, rows.options());
+  const float *in = rows.const_data_ptr<float>(), *a = weight.const_data_ptr<float>();
+  float *b = columns.data_ptr<float>(), *out = result.data_ptr<float>();
+  const int64_t pitch = rows.stride(0);
+  share_tasks(panels, [&](int64_t p) {
+    const int64_t width = std::min(kColumnBlock, m - p * kColumnBlock);
+    if (width < kColumnBlock) std::fill_n(b + p * panel, panel, 0.f);
+    transpose_tile(in + p * kColumnBlock * pitch, pitch, b + p * panel, kColumnBlock, width, k);
+  });
   const int64_t blocks = (n + kRowBlock - 1) / kRowBlock;
   share_tasks(blocks, [&](int64_t t) {
+    alignas(64) float tile[kRowBlock * kColumnBlock];
     const int64_t i = t * kRowBlock, height = std::min(kRowBlock, n - i);
-    for (int64_t j = 0; j < padded; j += kColumnBlock)
-      gemm_deep_tile(height, std::min(kColumnBlock, padded - j), k, a + i * k, k, b + j, padded, c + i * padded + j, padded, kForwardChain);
-    transpose_tile(c + i * padded, padded, out + i, n, height, m);
+    for (int64_t p = 0; p < panels; ++p) {
+      const int64_t j = p * kColumnBlock, width = std::min(kColumnBlock, m - j), padded = (width + 15) / 16 * 16;
+      gemm_deep_tile(height, padded, k, a + i * k, k, b + p * panel, kColumnBlock, tile, kColumnBlock, kForwardChain);
+      transpose_tile(tile, kColumnBlock, out + j * n + i, n, height, width);
+    }
   });
   return result;
 }

@@ -175,12 +175,9 @@ double best_of(int repeats, Path path, const at::Tensor& rows, const at::Tensor&
   return best;
 }
 
-// Of the last rows, where blocks end: largest difference from float64, as a share of the largest value.
-double error_of(Path path, const at::Tensor& rows, const at::Tensor& matrix, bool transposed) {
-  const int64_t some = std::min<int64_t>(rows.size(0), 16), from = rows.size(0) - some;
-  const at::Tensor right = matrix.to(at::kDouble);
-  const at::Tensor exact = at::mm(rows.narrow(0, from, some).to(at::kDouble), transposed ? right.t() : right);
-  const at::Tensor found = run(path, rows, matrix, transposed).narrow(0, from, some);
+// exact: the product's last rows in float64. Largest difference of the path from it, as a share of the largest value.
+double error_of(Path path, const at::Tensor& rows, const at::Tensor& matrix, bool transposed, const at::Tensor& exact) {
+  const at::Tensor found = run(path, rows, matrix, transposed).narrow(0, rows.size(0) - exact.size(0), exact.size(0));
   return ((found - exact).abs().max() / exact.abs().max()).item<double>();
 }
 
@@ -260,10 +257,13 @@ std::vector<GemmMeasurement> measure_gemm(double seconds, const std::function<vo
                              "",
                              {},
                              0};
+    const int64_t last = std::min<int64_t>(shape.rows, 16);  // where blocks end
+    const at::Tensor exact =
+        at::mm(rows.narrow(0, shape.rows - last, last).to(at::kDouble), (shape.transposed ? matrix.t() : matrix).to(at::kDouble));
     for (int path = 0; path < kPaths; ++path) {
       if (!available(Path(path), rows, shape.transposed)) continue;
       measured.paths[kNames[path]] = work / best_of(repeats, Path(path), rows, matrix, shape.transposed) / 1e9;
-      measured.error = std::max(measured.error, error_of(Path(path), rows, matrix, shape.transposed));
+      measured.error = std::max(measured.error, error_of(Path(path), rows, matrix, shape.transposed, exact));
     }
     measured.chosen = kNames[choose(rows, matrix, shape.transposed)];
     report.push_back(std::move(measured));

@@ -91,9 +91,9 @@ class PathRun {
   // good everywhere are mostly wasted. Forward passes are cheap, one serving all outputs, so they find where an output changes, and its
   // line is cut into strata, narrow there (strata.h). Over a stratum the integral's sum is known, it is the function's change; so where
   // the gradient in its middle is far from that sum it is scaled towards it: the ratio estimator of survey sampling (Cochran 1977, chapter
-  // 6), or a Riemann–Stieltjes sum over the function's values, ∫ ∇f/f′ df. A gradient that cannot have that sum, as it
-  // would have to be turned round or made more than twice as large, is doubtful. Where doubtful ones keep the output's sum from the
-  // tolerance, their strata are cut into thirds.
+  // 6), or a Riemann–Stieltjes sum over the function's values, ∫ ∇f/f′ df. A gradient that cannot have that sum, as it would have to
+  // be turned round or made more than twice as large, is doubtful. Where doubtful ones keep the output's sum from the tolerance, their
+  // strata are cut into thirds.
 
   // Values [points, outputs] at points of the line, no gradients.
   at::Tensor values_at(const std::vector<int64_t>& ticks) const {
@@ -114,7 +114,7 @@ class PathRun {
 
   void learn_borders() {
     const auto ticks = strata_->wanted();
-    if (!ticks.empty()) strata_->learn(values_at(ticks));
+    if (!ticks.empty()) strata_->learn(ticks, values_at(ticks));
   }
 
   void find_strata() {

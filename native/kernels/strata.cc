@@ -42,8 +42,7 @@ std::vector<int64_t> Strata::wanted() const {
   return {ticks.begin(), ticks.end()};
 }
 
-void Strata::learn(const at::Tensor& values) {
-  const auto ticks = wanted();
+void Strata::learn(const std::vector<int64_t>& ticks, const at::Tensor& values) {
   for (size_t i = 0; i < ticks.size(); ++i) known_[ticks[i]] = values_of(values[static_cast<int64_t>(i)]);
 }
 

@@ -20,12 +20,12 @@ double place_of(int64_t tick);
 /// Functions share borders, being cut into thirds of thirds of the same four, so that one forward pass serves many of them.
 class Strata {
  public:
-  /// Values [functions] float64 at both ends. No function gets more than `most` strata before it asks for it.
+  /// Values [functions] at both ends. No function gets more than `most` strata before it asks for it.
   Strata(const at::Tensor& at_baseline, const at::Tensor& at_input, int64_t most);
 
-  /// Ticks where values are asked for; then values [wanted, functions] float64.
+  /// Ticks where values are asked for; then values [ticks, functions] there.
   std::vector<int64_t> wanted() const;
-  void learn(const at::Tensor& values);
+  void learn(const std::vector<int64_t>& ticks, const at::Tensor& values);
 
   /// Cuts strata in which more than `share` of their function's variation lies, a quarter of the line being allowed that much, a narrower
   /// stratum more. True where something was cut, so that more is to be learned.

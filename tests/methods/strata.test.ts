@@ -1,7 +1,7 @@
 import { expect, it } from "vitest";
 import type { NativeModel } from "../../src/native.js";
 import { FAMILY, randomIds, randomModels, relativeError } from "../native/random-model.js";
-import { base, run, SMALL, straightPlan, type Text } from "./plans.js";
+import { base, type Outcome, run, SMALL, straightPlan, type Text } from "./plans.js";
 
 // Integrated gradients to a tolerance, against the same rules (native/kernels/path.cc, strata.cc) written plainly: one output, one
 // gradient and one value at a time, and a model of its own for each point at which the function's value is wanted.
@@ -54,6 +54,15 @@ async function productsAt({ text, baseline, model }: Problem, tick: number) {
   });
 }
 
+/** Of one output, [sequence, width]. */
+function columnOf({ scores, shape }: Outcome, output: number): number[] {
+  const [sequence = 0, outputs = 0, width = 0] = shape;
+  const at = (position: number) => (position * outputs + output) * width;
+  return Array.from({ length: sequence }, (_, position) => [
+    ...scores.subarray(at(position), at(position) + width),
+  ]).flat();
+}
+
 async function plain(problem: Problem, output: number): Promise<{ scores: Float64Array; steps: number }> {
   const { text, tolerance, most } = problem;
   const values = new Map<number, number>();
@@ -84,11 +93,7 @@ async function plain(problem: Problem, output: number): Promise<{ scores: Float6
   while (open.length > 0) {
     const doubtful: { stratum: Stratum; part: number[]; missed: number }[] = [];
     for (const stratum of open) {
-      const { scores: all, shape } = await productsAt(problem, (stratum[0] + stratum[1]) / 2);
-      const product = Array.from(scores, (_, i) => {
-        const [position, dimension] = [Math.floor(i / SMALL.width), i % SMALL.width];
-        return all[(position * (shape[1] as number) + output) * SMALL.width + dimension] as number;
-      });
+      const product = columnOf(await productsAt(problem, (stratum[0] + stratum[1]) / 2), output);
       steps++;
       const slack = 0.5 * allowed * width(stratum);
       const [wanted, seen] = [await change(stratum), sum(product) * width(stratum)];
@@ -125,16 +130,11 @@ it.each([
     const baseline = randomIds(7, SMALL.vocabulary, seed + 1);
     const [model] = (await randomModels(SMALL, seed, FAMILY)) as [NativeModel];
     const plan = { ...straightPlan(text, most, { kind: "ids", ids: baseline }), tolerance };
-    const { scores, shape, steps } = await run(model, plan);
-    const outputs = shape[1] as number;
-    for (let output = 0; output < outputs; output++) {
+    const outcome = await run(model, plan);
+    for (let output = 0; output < (outcome.shape[1] as number); output++) {
       const expected = await plain({ text, baseline, seed, model, tolerance, most }, output);
-      const actual = Array.from(expected.scores, (_, i) => {
-        const [position, dimension] = [Math.floor(i / SMALL.width), i % SMALL.width];
-        return scores[(position * outputs + output) * SMALL.width + dimension] as number;
-      });
-      expect(steps?.[output], `steps of ${output}`).toBe(expected.steps);
-      expect(relativeError(actual, expected.scores)).toBeLessThan(1e-4);
+      expect(outcome.steps?.[output], `steps of ${output}`).toBe(expected.steps);
+      expect(relativeError(columnOf(outcome, output), expected.scores)).toBeLessThan(1e-4);
     }
     model.dispose();
   },

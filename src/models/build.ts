@@ -3,12 +3,12 @@ import { readdir, rm } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { native } from "../install/binding.js";
 import { packageVersion } from "../install/paths.js";
-import type { BuildSpec, WeightSpec } from "../native.js";
+import type { BuildSpec } from "../native.js";
 import { run } from "../task.js";
 import { makeOnce, modelCache } from "./cache.js";
 import type { Checkpoint } from "./checkpoint.js";
 import { ARCHIVE_FILES, CONTRACT_VERSION, type Contract, contractSchema } from "./contract.js";
-import { FAMILIES, familyOf, familySource, locateWeights } from "./families.js";
+import { FAMILIES, familyOf, familySource, moduleSpec } from "./families/index.js";
 import type { LoadOptions } from "./progress.js";
 import { Tokenizer } from "./tokenizer.js";
 import type { TokenizerFiles } from "./tokenizer-json.js";
@@ -45,18 +45,18 @@ export interface Source {
 
 /**
  * What the addon needs to build an archive.
- * @throws ERR_TOKENLENSE_ARCHITECTURE, ERR_TOKENLENSE_FORMAT as {@link familyOf}, {@link locateWeights}, {@link Tokenizer}.
+ * @throws ERR_TOKENLENSE_ARCHITECTURE, ERR_TOKENLENSE_FORMAT as {@link familyOf}, {@link moduleSpec}, {@link Tokenizer}.
  */
 export async function buildSpec({ name, sha256, checkpoint, tokenizer }: Source): Promise<Omit<BuildSpec, "output">> {
   const family = familyOf(checkpoint);
   const blueprint = family.blueprint(checkpoint);
-  const weights = locateWeights(checkpoint, blueprint);
+  const spec = moduleSpec(checkpoint, blueprint);
   const files = await tokenizer(blueprint.sizes.vocabulary);
   const { source, methods } = familySource(family);
   const contract: Contract = {
     version: CONTRACT_VERSION,
     family: family.name,
-    contract: family.contract,
+    contract: "layered",
     ...blueprint.sizes,
     dtype: "float32",
     tokens: files.tokens,
@@ -70,9 +70,7 @@ export async function buildSpec({ name, sha256, checkpoint, tokenizer }: Source)
   new Tokenizer(files.json, files.config, contract);
   return {
     source,
-    integers: blueprint.integers,
-    floats: blueprint.floats,
-    weights,
+    ...spec,
     files: {
       [ARCHIVE_FILES.contract]: JSON.stringify(contract),
       [ARCHIVE_FILES.tokenizer]: JSON.stringify(files.json),
@@ -97,9 +95,9 @@ export async function buildArchive(path: string, source: Source, options: LoadOp
 }
 
 /** Of the archive: float32 weights and rotary tables, extra files, and some room for the graph and the zip's directory. */
-function archiveBytes({ weights, integers, files }: Omit<BuildSpec, "output">): number {
-  const values = (weight: WeightSpec) => weight.shape.reduce((product, n) => product * n, 1);
-  const rotary = (integers.context ?? 0) * (integers.head_dim ?? 0);
-  const floats = weights.reduce((sum, weight) => sum + values(weight), rotary);
+function archiveBytes({ weights, tables, rotary, integers, files }: Omit<BuildSpec, "output">): number {
+  const values = ({ shape }: { shape: number[] }) => shape.reduce((product, n) => product * n, 1);
+  const positions = rotary.reduce((sum, { dimensions }) => sum + dimensions * (integers.context ?? 0), 0);
+  const floats = [...weights, ...tables].reduce((sum, buffer) => sum + values(buffer), positions);
   return 4 * floats + Object.values(files).reduce((sum, file) => sum + Buffer.byteLength(file), 0) + 2 ** 20;
 }

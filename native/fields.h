@@ -43,7 +43,9 @@ class Fields {
     return value.As<Napi::Boolean>();
   }
 
-  std::vector<double> numbers(const char* key) const { return array<Napi::Float64Array, double>(key, napi_float64_array, "a Float64Array"); }
+  std::vector<double> numbers(const char* key) const {
+    return array<Napi::Float64Array, double>(key, napi_float64_array, "a Float64Array");
+  }
   std::vector<float> singles(const char* key) const { return array<Napi::Float32Array, float>(key, napi_float32_array, "a Float32Array"); }
 
   std::vector<uint8_t> bytes(const char* key) const { return array<Napi::Uint8Array, uint8_t>(key, napi_uint8_array, "a Uint8Array"); }

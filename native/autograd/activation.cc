@@ -23,7 +23,8 @@ Activation gelu(const char* approximate) {
 
 Activation activation_of(c10::string_view name) {
   if (name == "silu") return {[](const at::Tensor& z) { return at::silu(z); }, silu_slope};
-  if (name == "relu") return {[](const at::Tensor& z) { return at::relu(z); }, [](const at::Tensor& z) { return (z > 0).to(z.scalar_type()); }};
+  if (name == "relu")
+    return {[](const at::Tensor& z) { return at::relu(z); }, [](const at::Tensor& z) { return (z > 0).to(z.scalar_type()); }};
   if (name == "gelu") return gelu("none");
   if (name == "gelu_tanh") return gelu("tanh");
   TORCH_CHECK(false, "activation: there is no \"", name, "\"");

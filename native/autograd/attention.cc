@@ -274,7 +274,8 @@ at::Tensor attention_zeroed(const at::Tensor& qkv, at::TensorList tables, at::In
 TORCH_LIBRARY_FRAGMENT(tokenlense, m) {
   m.def("attention(Tensor qkv, Tensor[] tables, int[] counts, float[] factors) -> Tensor");
   m.def("attention_weights(Tensor qkv, Tensor[] tables, int[] counts, float[] factors) -> Tensor");
-  m.def("attention_zeroed(Tensor qkv, Tensor[] tables, int[] counts, float[] factors, Tensor positions, Tensor zeroed, int first) -> Tensor");
+  m.def(
+      "attention_zeroed(Tensor qkv, Tensor[] tables, int[] counts, float[] factors, Tensor positions, Tensor zeroed, int first) -> Tensor");
   m.def(
       "attention_cached(Tensor qkv, Tensor[] tables, int[] counts, float[] factors, Tensor(a!) keys, Tensor(b!) values, int start) -> "
       "Tensor");

@@ -137,16 +137,14 @@ at::Tensor experts_autograd(const at::Tensor& x, const at::Tensor& router, const
     seen.push_back({own, slope_by_rules(activation, gate, value, rules) * up * half, value * half, output});
   }
   at::Tensor y = sum.view(x.sizes());
-  if (records)
-    record<ExpertsBackward>(y, x, Experts{router, gate_up, down}, mixture, std::move(seen), x.size(-2), rules == Rules::attnlrp);
+  if (records) record<ExpertsBackward>(y, x, Experts{router, gate_up, down}, mixture, std::move(seen), x.size(-2), rules == Rules::attnlrp);
   return y;
 }
 
 }  // namespace
 
 TORCH_LIBRARY_FRAGMENT(tokenlense, m) {
-  m.def(
-      "experts(Tensor x, Tensor router, Tensor gate_up, Tensor down, int used, int normalised, str activation) -> Tensor");
+  m.def("experts(Tensor x, Tensor router, Tensor gate_up, Tensor down, int used, int normalised, str activation) -> Tensor");
 }
 TORCH_LIBRARY_IMPL(tokenlense, CompositeExplicitAutograd, m) { m.impl("experts", experts_autograd); }
 TORCH_LIBRARY_IMPL(tokenlense, Autograd, m) { m.impl("experts", experts_autograd); }

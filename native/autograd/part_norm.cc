@@ -52,7 +52,8 @@ class PartNormBackward : public RaggedNode {
     for_row_runs(*g.layout, length_, 16, [&](int64_t packed, int64_t saved, int64_t n) {
       for (int64_t i = 0; i < n; ++i) {
         float* row = rows + (packed + i) * width;
-        part_norm_row(row, row, x + (saved + i) * columns, w, scale + (saved + i) * count, curve + (saved + i) * count, parts_.data(), count);
+        part_norm_row(row, row, x + (saved + i) * columns, w, scale + (saved + i) * count, curve + (saved + i) * count, parts_.data(),
+                      count);
       }
     });
     return out;
@@ -67,7 +68,8 @@ class PartNormBackward : public RaggedNode {
     for (size_t p = 0; p < parts_.size(); ++p) {
       const auto part = static_cast<int64_t>(p);
       const at::Tensor scaled = gs[p] * weights[p];
-      out.push_back(factors_.scale.narrow(-1, part, 1) * scaled - xs[p] * (factors_.curve.narrow(-1, part, 1) * (scaled * xs[p]).mean(-1, true)));
+      out.push_back(factors_.scale.narrow(-1, part, 1) * scaled -
+                    xs[p] * (factors_.curve.narrow(-1, part, 1) * (scaled * xs[p]).mean(-1, true)));
     }
     out.push_back(g.narrow(-1, columns, g.size(-1) - columns));
     return at::cat(out, -1);

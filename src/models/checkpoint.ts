@@ -52,7 +52,8 @@ export interface Checkpoint {
  */
 export function readFloats({ name, file, offset, encoding, shape }: StoredTensor): Float64Array {
   const values = shape.reduce((product, n) => product * n, 1);
-  if (encoding !== "F32" || values > 65_536) throw inconsistent(file, `has tensor ${name} as ${values} values in ${encoding}`);
+  if (encoding !== "F32" || values > 65_536)
+    throw inconsistent(file, `has tensor ${name} as ${values} values in ${encoding}`);
   const bytes = Buffer.alloc(4 * values);
   const descriptor = openSync(file, "r");
   try {

@@ -8,7 +8,10 @@ const outputs = text.ids.length - text.promptLength;
 
 it("AttnLRP conserves relevance through norms, activations, products and residuals", async () => {
   // Without attention nothing is left that may keep some: a softmax passes on what its derivative does.
-  const source = FAMILY.replace("x + ops.tokenlense.linear(a, self.attention_out[i], None)", "x");
+  const source = FAMILY.replace(
+    "x = x + ops.tokenlense.linear(a, self.attention_out[i], self.attention_out_bias[i])",
+    "x = x",
+  );
   expect(source).not.toBe(FAMILY);
   const [model] = (await randomModels({ ...SMALL, layers: 4 }, 11, source)) as [NativeModel];
   const outcome = await run(model, rulesPlan(text, "attnlrp", undefined, LOGIT));
@@ -23,7 +26,7 @@ it("AttnLRP conserves relevance through norms, activations, products and residua
 it("AttnLRP keeps half of even attention's relevance at its softmax, and says how much by the delta", async () => {
   // Probabilities of heads that attend evenly are constant: what goes to them, half of each head's output, ends there.
   const source = FAMILY.replace(
-    "return self.mlp(i, x + ops.tokenlense.linear(a, self.attention_out[i], None))",
+    "x = x + ops.tokenlense.linear(a, self.attention_out[i], self.attention_out_bias[i])",
     "return x + ops.tokenlense.linear(a, self.attention_out[i], None)",
   );
   expect(source).not.toBe(FAMILY);

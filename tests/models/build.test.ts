@@ -48,7 +48,10 @@ describe("the build specification of the default model", () => {
       embedding: [49152, 576],
       attention_norm: [30, 576],
       qkv: [30, 960, 576],
+      qkv_bias: [30, 0],
+      qk_norm: [30, 0],
       attention_out: [30, 576, 576],
+      attention_out_bias: [30, 0],
       mlp_norm: [30, 576],
       gate_up: [30, 3072, 576],
       down: [30, 576, 1536],
@@ -65,7 +68,8 @@ describe("the build specification of the default model", () => {
       context: 8192,
       tied: 1,
     });
-    expect(spec.floats).toEqual({ rope_theta: 100_000, norm_eps: Math.fround(1e-5) });
+    expect(spec.floats).toEqual({ norm_eps: Math.fround(1e-5), attention_scale: 1 / 8, attention_softcap: 0 });
+    expect(spec.rotary).toEqual([{ dimensions: 64, theta: 100_000, factor: 1 }]);
   });
 
   test("fills every buffer, and takes every byte of the file's tensors once", async () => {

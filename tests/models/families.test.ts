@@ -5,7 +5,7 @@ import fc from "fast-check";
 import { afterAll, describe, expect, test } from "vitest";
 import { TokenlenseError } from "../../src/errors.js";
 import { buildSpec, type Source } from "../../src/models/build.js";
-import { FAMILIES, familySource } from "../../src/models/families.js";
+import { FAMILIES, familySource } from "../../src/models/families/index.js";
 import { folderFiles, readFolder, tokenizerFromFolder } from "../../src/models/folder.js";
 import { readGguf } from "../../src/models/gguf.js";
 import { tokenizerFromGguf } from "../../src/models/tokenizer-json.js";
@@ -69,28 +69,27 @@ const error = (kind: string, text: string) =>
   });
 
 describe("every family", () => {
-  test.each(FAMILIES)("$name has a source with the methods of its contract", (family) => {
-    const { methods } = familySource(family);
-    expect(methods).toEqual(
-      expect.arrayContaining(
-        family.contract === "layered" ? ["embed", "layer", "final", "logits"] : ["embed", "hidden", "logits"],
-      ),
-    );
-  });
+  test.each(FAMILIES.map((family) => [family.name, family] as const))(
+    "%s has a source with the methods of its contract",
+    (_, family) => {
+      const { methods } = familySource(family);
+      expect(methods).toEqual(
+        expect.arrayContaining(["embed", "layer", "layer_cached", "attention", "final", "logits"]),
+      );
+      expect(new Set(methods).size).toBe(methods.length);
+    },
+  );
 });
 
 describe("Llama from GGUF", () => {
   test.each<[string, MetadataValue, string]>([
-    ["llama.rope.scaling.type", { string: "yarn" }, "rotary scaling"],
-    ["llama.rope.scaling.factor", { f32: 4 }, "rotary scaling"],
-    ["llama.rope.scale_linear", { f32: 2 }, "rotary scaling"],
-    ["llama.expert_count", { u32: 8 }, "mixture-of-experts"],
+    ["llama.rope.scaling.type", { string: "other" }, "rotary scaling (other)"],
+    ["llama.expert_count", { u32: 8 }, "how many experts"],
     ["llama.attention.sliding_window", { u32: 4096 }, "sliding-window"],
     ["llama.attention.causal", { bool: false }, "not causal"],
-    ["llama.rope.dimension_count", { u32: 4 }, "turns only 4 of the 8"],
     ["llama.attention.value_length", { u32: 16 }, "values of another size"],
     ["llama.logit_scale", { f32: 0.5 }, "llama.logit_scale"],
-    ["general.architecture", { string: "qwen2" }, '"qwen2"'],
+    ["general.architecture", { string: "mamba" }, '"mamba"'],
   ])("refuses %s = %o", async (key, value, said) => {
     await expect(fromGguf((gguf) => Object.assign(gguf.metadata, { [key]: value }))).rejects.toEqual(
       error("ARCHITECTURE", said),
@@ -108,7 +107,6 @@ describe("Llama from GGUF", () => {
   test.each([
     ["blk.0.attn_q.bias", [32], "biases"],
     ["blk.0.ffn_gate_exps.weight", [2, 48, 32], "mixture-of-experts"],
-    ["rope_freqs.weight", [4], "scaled rotary frequencies"],
     ["blk.0.attn_sub_norm.weight", [32], "does not use"],
   ])("refuses tensor %s", async (name, shape, said) => {
     const add = encodeTensor(name, shape, new Float32Array(shape.reduce((a, b) => a * b)), "F32").tensor;
@@ -117,13 +115,14 @@ describe("Llama from GGUF", () => {
 
   test.each<[string, MetadataValue | undefined, string]>([
     ["llama.block_count", { u32: 3 }, "blk.2.attn_norm.weight"],
-    ["llama.block_count", { u32: 2 ** 31 }, "layers"],
-    ["llama.block_count", undefined, "llama.block_count"],
+    ["llama.block_count", { u32: 2 ** 31 }, "block_count"],
+    ["llama.block_count", undefined, "block_count"],
     ["llama.embedding_length", { u32: 64 }, "[280, 32], not [280, 64]"],
     ["llama.attention.head_count", { u32: 0 }, "head_count"],
     ["llama.attention.head_count_kv", { u32: 3 }, "cannot share"],
     ["llama.attention.layer_norm_rms_epsilon", { f32: Number.NaN }, "epsilon"],
     ["llama.context_length", { u32: 2 ** 32 - 1 }, "context"],
+    ["llama.rope.dimension_count", { u32: 5 }, "no even number"],
     ["tokenizer.ggml.tokens", undefined, "tokenizer.ggml.tokens"],
   ])("refuses %s = %o as damaged", async (key, value, said) => {
     const changed = fromGguf(({ metadata }) => {
@@ -153,7 +152,7 @@ describe("Llama from GGUF", () => {
       },
       { headDim: 6, tied: false },
     );
-    expect(spec.floats.rope_theta).toBe(10_000);
+    expect(spec.rotary).toEqual([{ dimensions: 6, theta: 10_000, factor: 1 }]);
     expect(spec.integers).toMatchObject({ head_dim: 6, vocabulary: 280, tied: 0 });
     expect(spec.weights.find(({ name }) => name === "attention_out")?.shape).toEqual([2, 32, 24]);
   });
@@ -187,15 +186,29 @@ test("a header with wrong bytes gives a specification or a typed error", async (
 
 describe("Llama from a folder", () => {
   test.each([
-    [{ architectures: ["MistralForCausalLM"] }, "MistralForCausalLM"],
-    [{ rope_scaling: { rope_type: "llama3", factor: 32 } }, "llama3"],
-    [{ rope_scaling: { type: "linear", factor: 2 } }, "linear"],
-    [{ rope_parameters: { rope_type: "yarn", rope_theta: 10_000 } }, "yarn"],
-    [{ attention_bias: true }, "biases"],
+    [{ architectures: ["MambaForCausalLM"] }, "MambaForCausalLM"],
+    [{ rope_scaling: { rope_type: "proportional", factor: 2 } }, "proportional"],
     [{ mlp_bias: true }, "biases"],
-    [{ hidden_act: "gelu" }, "gelu"],
+    [{ hidden_act: "quick_gelu" }, "quick_gelu"],
   ])("refuses %o", async (config, said) => {
     await expect(fromFolder({}, config)).rejects.toEqual(error("ARCHITECTURE", said));
+  });
+
+  test.each([
+    [{ rope_scaling: { rope_type: "llama3", factor: 32 } }, "llama3"],
+    [{ rope_scaling: { type: "linear" } }, "linear"],
+    [{ rope_scaling: { type: "longrope", short_factor: [1, 2, 3] } }, "longrope"],
+    [{ rope_scaling: { type: "longrope", short_factor: [1], original_max_position_embeddings: 8 } }, "rotary factors"],
+    [{ attention_bias: true }, "q_proj.bias"],
+  ])("refuses %o, which does not say all", async (config, said) => {
+    await expect(fromFolder({}, config)).rejects.toEqual(error("FORMAT", said));
+  });
+
+  test.each([
+    [{ rope_scaling: { type: "dynamic", factor: 2 } }, 16],
+    [{ rope_scaling: { type: "su", short_factor: [1, 1, 1, 2], original_max_position_embeddings: 8 } }, 8],
+  ])("takes %o for texts of %d tokens", async (config, context) => {
+    expect((await fromFolder({}, config)).integers.context).toBe(context);
   });
 
   test("takes settings as transformers 5 writes them", async () => {
@@ -203,7 +216,7 @@ describe("Llama from a folder", () => {
       {},
       { rope_theta: undefined, rope_parameters: { rope_type: "default", rope_theta: 777 } },
     );
-    expect(spec.floats.rope_theta).toBe(777);
+    expect(spec.rotary).toMatchObject([{ theta: 777 }]);
     const contract = JSON.parse(spec.files["tokenlense/contract.json"] as string);
     expect(contract).toMatchObject({ tokens: { bos: 1, eos: [2], pad: 2, unk: 0 }, addBos: false });
     expect(contract.chatTemplate).toContain("<|im_start|>");

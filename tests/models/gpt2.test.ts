@@ -100,7 +100,7 @@ describe("GPT-2 from a folder gives transformers' logits", () => {
   });
 
   test.each([
-    [{ activation_function: "relu" }, "relu"],
+    [{ activation_function: "quick_gelu" }, "quick_gelu"],
     [{ scale_attn_weights: false }, "not scaled"],
     [{ scale_attn_by_inverse_layer_idx: true }, "scaled by layer"],
     [{ add_cross_attention: true }, "cross-attention"],

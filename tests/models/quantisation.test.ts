@@ -24,7 +24,8 @@ async function decoded(name: string, bytes: Buffer, part: Partial<WeightPart> = 
   const source = "def embed(self, ids: Tensor) -> Tensor:\n    return torch.embedding(self.weight, ids)\n";
   const whole = { file, offset: 7, encoding: name as Encoding, rows, columns, ...part };
   const weights = [{ name: "weight", shape: [whole.rows, whole.columns], parts: [whole] }];
-  await native().buildArchive({ output, source, integers: {}, floats: {}, weights, files: {} }).promise;
+  const nothing = { integers: {}, floats: {}, texts: {}, lists: {}, rotary: [], tables: [], files: {} };
+  await native().buildArchive({ output, source, weights, ...nothing }).promise;
   const zip = await yauzl.openPromise(output, { lazyEntries: true, autoClose: false });
   try {
     for await (const entry of zip.eachEntry())

@@ -19,14 +19,30 @@ export interface Sizes {
   context: number;
   /** Queries are zero: every position attends evenly to all before it. */
   even?: boolean;
+  /** What families do to attention's queries, keys and scores. Default none of it, rotary positions over whole heads. */
+  attention?: {
+    /** Dimensions of a head that turn with the position; even. */
+    rotary?: number;
+    window?: number;
+    scale?: number;
+    softcap?: number;
+    /** Scores have a random bias by position. */
+    bias?: boolean;
+    qkvBias?: boolean;
+    /** Norms of each head's queries and keys, or of all together. */
+    norms?: "heads" | "all";
+    activation?: string;
+  };
 }
 
 const text = (path: string) => readFileSync(new URL(path, import.meta.url), "utf8");
 
+const family = (file: string) => text(`../../native/families/${file}`) + text("../../native/families/layered.py");
+
 /** A family's own TorchScript, and the same model in plain ATen with the minimal contract. */
-export const FAMILY = text("../../native/families/llama.py");
+export const FAMILY = family("llama.py");
 export const TWIN = text("twin.py");
-export const GPT2 = text("../../native/families/gpt2.py");
+export const GPT2 = family("gpt2.py");
 export const GPT2_TWIN = text("twin_gpt2.py");
 
 export function randomIds(count: number, vocabulary: number, seed: number): Int32Array {
@@ -40,11 +56,18 @@ export function randomIds(count: number, vocabulary: number, seed: number): Int3
  */
 export async function randomModels(sizes: Sizes, seed: number, ...sources: string[]): Promise<NativeModel[]> {
   const reads = (name: string) => sources.some((source) => new RegExp(`self\\.${name}\\b`).test(source));
-  const { layers, heads, kvHeads, headDim, width, hidden, vocabulary, context } = sizes;
+  const { layers, heads, kvHeads, headDim, width, hidden, vocabulary, context, attention = {} } = sizes;
   const folder = mkdtempSync(join(tmpdir(), "tokenlense-random-"));
   try {
     const file = join(folder, "weights.bin");
     const [queries, keys] = [heads * headDim, kvHeads * headDim];
+    const gpt2 = reads("positions");
+    const normed =
+      attention.norms === "heads"
+        ? new Array<number>(heads + kvHeads).fill(headDim)
+        : attention.norms === "all"
+          ? [queries, keys]
+          : [];
     // name, shape, spread: 0 stands for a norm's weight, around one.
     const table: [string, number[], number][] = [
       ["embedding", [vocabulary, width], 1],
@@ -52,9 +75,10 @@ export async function randomModels(sizes: Sizes, seed: number, ...sources: strin
       ["attention_norm", [layers, width], 0],
       ["attention_norm_bias", [layers, width], 0.3],
       ["qkv", [layers, queries + 2 * keys, width], 1.5 / Math.sqrt(width)],
-      ["qkv_bias", [layers, queries + 2 * keys], 0.3],
+      ["qkv_bias", [layers, gpt2 || attention.qkvBias ? queries + 2 * keys : 0], 0.3],
+      ["qk_norm", [layers, normed.length > 0 ? queries + keys : 0], 0],
       ["attention_out", [layers, width, queries], 1 / Math.sqrt(width)],
-      ["attention_out_bias", [layers, width], 0.3],
+      ["attention_out_bias", [layers, gpt2 ? width : 0], 0.3],
       ["mlp_norm", [layers, width], 0],
       ["mlp_norm_bias", [layers, width], 0.3],
       ["gate_up", [layers, 2 * hidden, width], 1.5 / Math.sqrt(width)],
@@ -82,28 +106,41 @@ export async function randomModels(sizes: Sizes, seed: number, ...sources: strin
           if (column % (queries + 2 * keys) < queries) values[i] = 0;
         }
       const columns = shape.at(-1) as number;
-      weights.push({ name, shape, parts: [{ file, offset, encoding: "F32", rows: count / columns, columns }] });
+      const part = { file, offset, encoding: "F32", rows: count / columns, columns } as const;
+      weights.push({ name, shape, parts: count > 0 ? [part] : [] });
       chunks.push(Buffer.from(values.buffer));
       offset += values.byteLength;
     }
     writeFileSync(file, Buffer.concat(chunks));
+    const biases = Float32Array.from({ length: attention.bias ? heads * context : 0 }, () => 2 * normal());
     const models: NativeModel[] = [];
     for (const [i, source] of sources.entries()) {
       const output = join(folder, `${i}.pt`);
-      const integers = {
-        layers,
-        heads,
-        kv_heads: kvHeads,
-        head_dim: headDim,
-        width,
-        hidden_width: hidden,
-        vocabulary,
-        context,
-        // By the seed, so that both kinds are tried.
-        exact_gelu: seed % 2,
-      };
-      const floats = { norm_eps: 1e-5, ...(reads("rotary_cos") ? { rope_theta: 10_000 } : {}) };
-      await native().buildArchive({ output, source, integers, floats, weights, files: {} }).promise;
+      const rotary = { dimensions: attention.rotary ?? headDim, theta: 10_000, factor: 1 };
+      await native().buildArchive({
+        output,
+        source,
+        integers: {
+          ...{ layers, heads, kv_heads: kvHeads, head_dim: headDim },
+          ...{ width, hidden_width: hidden, vocabulary, context },
+        },
+        floats: {
+          norm_eps: 1e-5,
+          attention_scale: attention.scale ?? 1 / Math.sqrt(headDim),
+          attention_softcap: attention.softcap ?? 0,
+        },
+        // GPT-2's by the seed, so that both kinds are tried.
+        texts: { activation: attention.activation ?? (gpt2 ? (["gelu", "gelu_tanh"][seed % 2] as string) : "silu") },
+        lists: {
+          windows: new Int32Array(layers).fill(attention.window ?? 0),
+          rotary_of: new Int32Array(layers),
+          normed_parts: Int32Array.from(normed),
+        },
+        rotary: gpt2 || rotary.dimensions === 0 ? [] : [rotary],
+        tables: [{ name: "position_bias", shape: attention.bias ? [heads, context] : [0], values: biases }],
+        weights,
+        files: {},
+      }).promise;
       models.push(await native().loadModel(output, "cpu").promise);
     }
     return models;

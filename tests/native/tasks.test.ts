@@ -238,7 +238,10 @@ describe("a process that ends", () => {
       embedding: [vocabulary, width],
       attention_norm: [layers, width],
       qkv: [layers, (heads + 2 * kvHeads) * headDim, width],
+      qkv_bias: [layers, 0],
+      qk_norm: [layers, 0],
       attention_out: [layers, width, heads * headDim],
+      attention_out_bias: [layers, 0],
       mlp_norm: [layers, width],
       gate_up: [layers, 2 * hidden, width],
       down: [layers, width, hidden],
@@ -251,15 +254,28 @@ describe("a process that ends", () => {
       output: archive,
       source: FAMILY,
       integers: { layers, heads, kv_heads: kvHeads, head_dim: headDim, width, vocabulary, context },
-      floats: { rope_theta: 10000, norm_eps: 1e-5 },
+      floats: { norm_eps: 1e-5, attention_scale: 1, attention_softcap: 0 },
+      texts: { activation: "silu" },
+      lists: { windows: new Int32Array(layers), rotary_of: new Int32Array(layers), normed_parts: new Int32Array() },
+      rotary: [{ dimensions: headDim, theta: 10_000, factor: 1 }],
+      tables: [{ name: "position_bias", shape: [0], values: new Float32Array() }],
       weights: shapes.map(([name, shape]) => {
         const columns = shape.at(-1) as number;
         return {
           name,
           shape,
-          parts: [
-            { file: weights, offset: 0, encoding: "F32", rows: shape.reduce((a, b) => a * b, 1) / columns, columns },
-          ],
+          parts:
+            columns > 0
+              ? [
+                  {
+                    file: weights,
+                    offset: 0,
+                    encoding: "F32",
+                    rows: shape.reduce((a, b) => a * b, 1) / columns,
+                    columns,
+                  },
+                ]
+              : [],
         };
       }),
       files: {},

@@ -7,7 +7,7 @@ def norm(self, x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
     return torch.layer_norm(x, [self.width], weight, bias, self.norm_eps)
 
 def gelu(self, x: Tensor) -> Tensor:
-    if self.exact_gelu == 1:
+    if self.activation == "gelu":
         return 0.5 * x * (1 + torch.erf(x * (0.5 ** 0.5)))
     return 0.5 * x * (1 + torch.tanh((2 / 3.141592653589793) ** 0.5 * (x + 0.044715 * torch.pow(x, 3))))
 

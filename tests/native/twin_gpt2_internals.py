@@ -30,6 +30,6 @@ def layer_zeroed(self, i: int, x: Tensor, positions: Tensor, zeroed: Tensor, fir
         a = torch.reshape(torch.transpose(torch.matmul(p, kept), 1, 2), [1, x.size(1), self.heads * self.head_dim])
         y = x + torch.linear(a, self.attention_out[i], self.attention_out_bias[i])
         h = torch.linear(torch.layer_norm(y, [self.width], self.mlp_norm[i], self.mlp_norm_bias[i], self.norm_eps), self.up[i], self.up_bias[i])
-        h = torch.gelu(h, approximate="none" if self.exact_gelu == 1 else "tanh")
+        h = torch.gelu(h, approximate="none" if self.activation == "gelu" else "tanh")
         rows.append((y + torch.linear(h, self.down[i], self.down_bias[i]))[:, first:])
     return torch.cat(rows)

@@ -4,7 +4,7 @@ import { alibiTable } from "./alibi.js";
 import { Buffers, ungroupedHeads } from "./buffers.js";
 import { isTied } from "./decoder.js";
 import type { Blueprint, Family, PartPlan } from "./family.js";
-import { count, readGguf, readSettings, real } from "./settings.js";
+import { count, layerCount, readGguf, readSettings, real } from "./settings.js";
 
 /** BLOOM (Le Scao et al. 2022, arXiv:2211.05100): positions by ALiBi, a layer norm of the embeddings. */
 export const bloom: Family = {
@@ -31,7 +31,10 @@ function buffers({ format, tensors }: Checkpoint, { sizes, tied }: Settings) {
   const prefix = tensors.has("word_embeddings.weight") ? "" : "transformer.";
   const name = (ggufs: string, folders: string) => (gguf ? ggufs : `${prefix}${folders}`);
   const at = (i: number, ggufs: string, folders: string) => (gguf ? `blk.${i}.${ggufs}` : `${prefix}h.${i}.${folders}`);
-  const plan = new Buffers(sizes.layers).one("embedding", `${name("token_embd", "word_embeddings")}.weight`, [vocabulary, width]);
+  const plan = new Buffers(sizes.layers).one("embedding", `${name("token_embd", "word_embeddings")}.weight`, [
+    vocabulary,
+    width,
+  ]);
   const pair = (buffer: string, ggufs: string, folders: string, rows: number, columns?: number) => {
     const shape = columns === undefined ? [rows] : [rows, columns];
     plan.each(buffer, shape, (i) => ({ tensor: `${at(i, ggufs, folders)}.weight`, shape }));
@@ -63,8 +66,8 @@ function fromGguf(checkpoint: Checkpoint): Settings {
 }
 
 const folderSettings = z.object({
-  n_layer: count.optional(),
-  num_hidden_layers: count.optional(),
+  n_layer: layerCount.optional(),
+  num_hidden_layers: layerCount.optional(),
   n_head: count.optional(),
   num_attention_heads: count.optional(),
   hidden_size: count.optional(),

@@ -5,7 +5,7 @@ import { isTied } from "./decoder.js";
 import type { Blueprint, Family } from "./family.js";
 import { GGUF_PARALLEL, type ParallelNames, type ParallelTraits, parallelBuffers } from "./parallel.js";
 import { folderRotary, rotaryOfFolder, rotaryOfGguf } from "./rotary.js";
-import { activationOf, count, ggufRotary, readGguf, readSettings, real } from "./settings.js";
+import { activationOf, count, ggufRotary, layerCount, readGguf, readSettings, real } from "./settings.js";
 
 /** Falcon (Almazrouei et al. 2023, arXiv:2311.16867): 7B, 40B, Falcon 2, and those of RefinedWeb with ALiBi. */
 export const falcon: Family = {
@@ -65,7 +65,7 @@ function fromGguf(checkpoint: Checkpoint): Settings {
 
 // Defaults are those of transformers' FalconConfig.
 const folderSettings = folderRotary.extend({
-  num_hidden_layers: count,
+  num_hidden_layers: layerCount,
   num_attention_heads: count,
   num_kv_heads: count.nullish(),
   hidden_size: count,

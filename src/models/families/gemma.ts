@@ -3,7 +3,7 @@ import { type Checkpoint, unsupported } from "../checkpoint.js";
 import { DecoderBuffers, headParts, isTied } from "./decoder.js";
 import type { Blueprint, Family, Sizes } from "./family.js";
 import { folderRotary, type RopeParameters, ropeParameters, rotaryOfFolder, rotaryOfGguf } from "./rotary.js";
-import { activationOf, count, ggufRotary, readGguf, readSettings, real } from "./settings.js";
+import { activationOf, count, ggufRotary, layerCount, readGguf, readSettings, real } from "./settings.js";
 
 /** Gemma 2 (Riviere et al. 2024, arXiv:2408.00118): every second layer sees a window, attention scores and logits are bounded. */
 export const gemma2: Family = {
@@ -97,7 +97,7 @@ function fromGguf(checkpoint: Checkpoint, traits: Traits): Settings {
 
 // Defaults are those of transformers' Gemma2Config and Gemma3TextConfig.
 const folderSettings = folderRotary.extend({
-  num_hidden_layers: count,
+  num_hidden_layers: layerCount,
   num_attention_heads: count,
   num_key_value_heads: count,
   head_dim: count.default(256),

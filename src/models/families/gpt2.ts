@@ -3,7 +3,7 @@ import { type Checkpoint, unsupported } from "../checkpoint.js";
 import { Buffers } from "./buffers.js";
 import { isTied } from "./decoder.js";
 import type { Blueprint, Family, PartPlan, Sizes } from "./family.js";
-import { activationOf, count, readGguf, readSettings, real } from "./settings.js";
+import { activationOf, count, layerCount, readGguf, readSettings, real } from "./settings.js";
 
 /**
  * GPT-2 (Radford et al. 2019) and what shares its graph: DistilGPT-2, DialoGPT, Cerebras-GPT. Learned positions, layer norms
@@ -85,7 +85,7 @@ function fromGguf(checkpoint: Checkpoint): Settings {
 
 // Defaults are those of transformers' GPT2Config.
 const folderSettings = z.object({
-  n_layer: count.default(12),
+  n_layer: layerCount.default(12),
   n_head: count.default(12),
   n_embd: count.default(768),
   n_inner: count.nullish(),
@@ -137,7 +137,9 @@ function optBuffers({ tensors }: Checkpoint, { sizes, tied }: Settings) {
     });
   const three = ["q", "k", "v"].map((name) => layer(`self_attn.${name}_proj`));
   plan
-    .each("qkv", [3 * width, width], (i) => three.map((name) => ({ tensor: `${name(i)}.weight`, shape: [width, width] })))
+    .each("qkv", [3 * width, width], (i) =>
+      three.map((name) => ({ tensor: `${name(i)}.weight`, shape: [width, width] })),
+    )
     .each("qkv_bias", [3 * width], (i) => three.map((name) => ({ tensor: `${name(i)}.bias`, shape: [width] })));
   pair(plan, "attention_norm", layer("self_attn_layer_norm"), width);
   pair(plan, "attention_out", layer("self_attn.out_proj"), width, width);
@@ -153,7 +155,7 @@ function optBuffers({ tensors }: Checkpoint, { sizes, tied }: Settings) {
 
 // Defaults are those of transformers' OPTConfig.
 const optSettings = z.object({
-  num_hidden_layers: count.default(12),
+  num_hidden_layers: layerCount.default(12),
   num_attention_heads: count.default(12),
   hidden_size: count.default(768),
   ffn_dim: count.default(3072),

@@ -3,7 +3,7 @@ import type { Checkpoint } from "../checkpoint.js";
 import type { Blueprint, Family } from "./family.js";
 import { GGUF_PARALLEL, type ParallelNames, parallelBuffers } from "./parallel.js";
 import { folderRotary, rotaryOfFolder, rotaryOfGguf } from "./rotary.js";
-import { activationOf, count, ggufRotary, readGguf, readSettings, real } from "./settings.js";
+import { activationOf, count, ggufRotary, layerCount, readGguf, readSettings, real } from "./settings.js";
 
 /** GPT-NeoX (Black et al. 2022, arXiv:2204.06745), Pythia, Dolly: rotary positions in a part of each head, attention and MLP side by side. */
 export const gptneox: Family = {
@@ -12,9 +12,13 @@ export const gptneox: Family = {
   gguf: "gptneox",
   folder: "GPTNeoXForCausalLM",
   blueprint(checkpoint) {
-    const { attentionBiases, ...settings } = checkpoint.format === "gguf" ? fromGguf(checkpoint) : fromFolder(checkpoint);
+    const { attentionBiases, ...settings } =
+      checkpoint.format === "gguf" ? fromGguf(checkpoint) : fromFolder(checkpoint);
     const names = checkpoint.format === "gguf" ? GGUF_PARALLEL : FOLDER;
-    return { ...settings, buffers: parallelBuffers(checkpoint, settings, { ...names, attentionBiases, mlpBiases: true, grouped: true }) };
+    return {
+      ...settings,
+      buffers: parallelBuffers(checkpoint, settings, { ...names, attentionBiases, mlpBiases: true, grouped: true }),
+    };
   },
 };
 
@@ -55,7 +59,7 @@ function fromGguf(checkpoint: Checkpoint): Settings {
 
 // Defaults are those of transformers' GPTNeoXConfig.
 const folderSettings = folderRotary.extend({
-  num_hidden_layers: count,
+  num_hidden_layers: layerCount,
   num_attention_heads: count,
   hidden_size: count,
   intermediate_size: count,

@@ -33,7 +33,7 @@ export function familyOf(checkpoint: Checkpoint): Family {
   const name = format === "gguf" ? settings.get("general.architecture") : Array.isArray(listed) ? listed[0] : undefined;
   const family = FAMILIES.find((row) => row[format] === name && (row.covers?.(checkpoint) ?? true));
   if (family && name !== undefined) return family;
-  const covered = [...new Set(FAMILIES.map((candidate) => candidate[format] ?? []).flat())];
+  const covered = [...new Set(FAMILIES.flatMap((candidate) => candidate[format] ?? []))];
   throw new TokenlenseError(
     "ERR_TOKENLENSE_ARCHITECTURE",
     typeof name === "string"

@@ -4,7 +4,16 @@ import { unsupported } from "../checkpoint.js";
 import { DecoderBuffers, headParts, isTied } from "./decoder.js";
 import type { Blueprint, Family, Sizes } from "./family.js";
 import { folderRotary, type Rotary, rotaryOfFolder, rotaryOfGguf } from "./rotary.js";
-import { activationOf, count, ggufRotary, type NeutralSettings, readGguf, readSettings, real } from "./settings.js";
+import {
+  activationOf,
+  count,
+  ggufRotary,
+  layerCount,
+  type NeutralSettings,
+  readGguf,
+  readSettings,
+  real,
+} from "./settings.js";
 
 /**
  * Llama (Touvron et al. 2023, arXiv:2302.13971) and what shares its graph: Llama 2 and 3, TinyLlama, SmolLM and SmolLM2, Mistral
@@ -114,7 +123,7 @@ const ggufSettings = ggufRotary.extend({
 
 // Defaults are those of transformers' configurations.
 const folderSettings = folderRotary.extend({
-  num_hidden_layers: count,
+  num_hidden_layers: layerCount,
   num_attention_heads: count,
   num_key_value_heads: count.nullish(),
   head_dim: count.nullish(),
@@ -134,11 +143,7 @@ const folderSettings = folderRotary.extend({
 });
 
 /** @param neutral GGUF settings beside those of Llama that may stand if they ask for nothing, or are read elsewhere. */
-export function readDecoder(
-  checkpoint: Checkpoint,
-  traits: Traits,
-  neutral: NeutralSettings = {},
-): DecoderSettings {
+export function readDecoder(checkpoint: Checkpoint, traits: Traits, neutral: NeutralSettings = {}): DecoderSettings {
   const settings =
     checkpoint.format === "gguf" ? fromGguf(checkpoint, traits, neutral) : fromFolder(checkpoint, traits);
   const { sizes, rotary } = settings;

@@ -12,7 +12,8 @@ export const mixtral: Family = {
   gguf: "llama",
   folder: "MixtralForCausalLM",
   covers: ({ format, settings }) => format === "folder" || Boolean(settings.get("llama.expert_count")),
-  blueprint: (checkpoint) => blueprint(checkpoint, { interleaved: true, windowed: true, block: "block_sparse_moe", normalised: true }),
+  blueprint: (checkpoint) =>
+    blueprint(checkpoint, { interleaved: true, windowed: true, block: "block_sparse_moe", normalised: true }),
 };
 
 /** Qwen 1.5 and 2 MoE (Qwen team 2024): many small experts, and one that is always used. */
@@ -75,10 +76,18 @@ function blueprint(checkpoint: Checkpoint, traits: Traits): Blueprint {
   };
 }
 
-function addExperts(plan: DecoderBuffers, checkpoint: Checkpoint, { width }: Sizes, experts: Experts, traits: Traits): void {
+function addExperts(
+  plan: DecoderBuffers,
+  checkpoint: Checkpoint,
+  { width }: Sizes,
+  experts: Experts,
+  traits: Traits,
+): void {
   const { hidden, shared } = experts;
-  const names = checkpoint.format === "gguf" ? ggufNames(experts, width) : folderNames(checkpoint, experts, width, traits);
-  const each = (parts: (expert: number) => PartPlan[]) => Array.from({ length: experts.count }, (_, e) => parts(e)).flat();
+  const names =
+    checkpoint.format === "gguf" ? ggufNames(experts, width) : folderNames(checkpoint, experts, width, traits);
+  const each = (parts: (expert: number) => PartPlan[]) =>
+    Array.from({ length: experts.count }, (_, e) => parts(e)).flat();
   plan
     .each("router", [experts.count, width], (i) => ({ tensor: names.router(i), shape: [experts.count, width] }))
     .each("experts_gate_up", [experts.count, 2 * hidden, width], (i) => each((e) => names.gateUp(i, e)))
@@ -87,12 +96,18 @@ function addExperts(plan: DecoderBuffers, checkpoint: Checkpoint, { width }: Siz
     plan.none("shared_router", "shared_gate_up", "shared_down");
     return;
   }
-  const of = (i: number, name: "gate" | "up" | "down", shape: number[]): PartPlan => ({ tensor: names.shared(i, name), shape });
+  const of = (i: number, name: "gate" | "up" | "down", shape: number[]): PartPlan => ({
+    tensor: names.shared(i, name),
+    shape,
+  });
   // A vector in GGUF, a matrix of one row in a folder.
   const gate = checkpoint.format === "gguf" ? [width] : [1, width];
   plan
     .each("shared_router", [1, width], (i) => ({ tensor: names.sharedRouter(i), shape: gate }))
-    .each("shared_gate_up", [1, 2 * shared, width], (i) => [of(i, "gate", [shared, width]), of(i, "up", [shared, width])])
+    .each("shared_gate_up", [1, 2 * shared, width], (i) => [
+      of(i, "gate", [shared, width]),
+      of(i, "up", [shared, width]),
+    ])
     .each("shared_down", [1, width, shared], (i) => of(i, "down", [width, shared]));
 }
 
@@ -121,7 +136,12 @@ function ggufNames({ count: all, hidden }: Experts, width: number): Names {
 }
 
 /** Folders have a tensor for each expert, or, from transformers 5 on, may have one for all. */
-function folderNames({ tensors }: Checkpoint, { count: all, hidden }: Experts, width: number, { block }: Traits): Names {
+function folderNames(
+  { tensors }: Checkpoint,
+  { count: all, hidden }: Experts,
+  width: number,
+  { block }: Traits,
+): Names {
   const at = (i: number) => `model.layers.${i}.${block}`;
   const joint = (i: number) => tensors.has(`${at(i)}.experts.gate_up_proj`);
   const [gate, up, down] = block === "mlp" ? ["gate_proj", "up_proj", "down_proj"] : ["w1", "w3", "w2"];
@@ -133,7 +153,13 @@ function folderNames({ tensors }: Checkpoint, { count: all, hidden }: Experts, w
     router: (i) => `${at(i)}.gate.weight`,
     gateUp: (i, e) =>
       joint(i)
-        ? [{ tensor: `${at(i)}.experts.gate_up_proj`, shape: [all, 2 * hidden, width], rows: [2 * e * hidden, 2 * hidden] }]
+        ? [
+            {
+              tensor: `${at(i)}.experts.gate_up_proj`,
+              shape: [all, 2 * hidden, width],
+              rows: [2 * e * hidden, 2 * hidden],
+            },
+          ]
         : [own(i, e, gate as string, [hidden, width]), own(i, e, up as string, [hidden, width])],
     down: (i, e) =>
       joint(i)

@@ -39,7 +39,10 @@ export function parallelBuffers(
     ["bias", "_bias"],
   ] as const) {
     plan
-      .each(`attention_norm${suffix}`, [width], (i) => ({ tensor: tensor(i, traits.attentionNorm, kind), shape: [width] }))
+      .each(`attention_norm${suffix}`, [width], (i) => ({
+        tensor: tensor(i, traits.attentionNorm, kind),
+        shape: [width],
+      }))
       .each(`mlp_norm${suffix}`, [width], (i) => ({ tensor: tensor(i, traits.mlpNorm, kind), shape: [width] }))
       .one(`final_norm${suffix}`, `${traits.finalNorm}.${kind}`, [width]);
   }

@@ -98,14 +98,18 @@ type Asked = RopeParameters & {
 
 function rotaryOf(path: string, asked: Asked): Rotary {
   const { dimensions, theta, context } = asked;
-  if (dimensions % 2 !== 0) throw inconsistent(path, `turns ${dimensions} dimensions of a head, which is no even number`);
+  if (dimensions % 2 !== 0)
+    throw inconsistent(path, `turns ${dimensions} dimensions of a head, which is no even number`);
   const plain: RotarySpec = { dimensions, theta, factor: 1 };
   const type = asked.rope_type ?? asked.type ?? "default";
   switch (type) {
     case "default":
       return { spec: plain, context };
     case "linear":
-      return { spec: { ...plain, divisors: new Float64Array(dimensions / 2).fill(needed(path, type, asked.factor)) }, context };
+      return {
+        spec: { ...plain, divisors: new Float64Array(dimensions / 2).fill(needed(path, type, asked.factor)) },
+        context,
+      };
     case "dynamic":
       // Its frequencies change in texts longer than the context only.
       return { spec: plain, context };

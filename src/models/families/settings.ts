@@ -3,6 +3,8 @@ import { type Checkpoint, inconsistent, type MetadataValue, unsupported } from "
 import type { Sizes } from "./family.js";
 
 export const count = z.int().positive();
+/** Above this a number is a damaged one. */
+export const layerCount = count.max(10_000);
 export const real = z.number().positive();
 
 /**
@@ -27,7 +29,7 @@ const NEUTRAL: NeutralSettings = {
 
 /** Sizes, by the names that every architecture has for them in GGUF. */
 const ggufSizes = z.object({
-  block_count: count,
+  block_count: layerCount,
   context_length: count,
   embedding_length: count,
   feed_forward_length: count,
@@ -105,8 +107,7 @@ const LONGEST_CONTEXT = 2 ** 20;
 
 /** @throws ERR_TOKENLENSE_FORMAT for sizes that no model has. */
 export function checkSizes(path: string, sizes: Sizes): void {
-  const { layers, heads, kvHeads, headDim, width, vocabulary, context } = sizes;
-  if (layers > 10_000) throw inconsistent(path, `has ${layers} layers`);
+  const { heads, kvHeads, headDim, width, vocabulary, context } = sizes;
   if (vocabulary < 1) throw inconsistent(path, "has no token embedding");
   if (context > LONGEST_CONTEXT) throw inconsistent(path, `has a context of ${context} tokens`);
   if (heads % kvHeads !== 0)

@@ -3,7 +3,7 @@ import { type Checkpoint, unsupported } from "../checkpoint.js";
 import { DecoderBuffers, isTied } from "./decoder.js";
 import type { Blueprint, Family } from "./family.js";
 import { folderRotary, rotaryOfFolder, rotaryOfGguf } from "./rotary.js";
-import { activationOf, count, ggufRotary, readGguf, readSettings, real } from "./settings.js";
+import { activationOf, count, ggufRotary, layerCount, readGguf, readSettings, real } from "./settings.js";
 
 /** StableLM 2 and 3B (Bellagente et al. 2024, arXiv:2402.17834); those with norms of queries and keys (12B) are refused. */
 export const stablelm: Family = {
@@ -55,7 +55,7 @@ function fromGguf(checkpoint: Checkpoint): Settings {
 
 // Defaults are those of transformers' StableLmConfig.
 const folderSettings = folderRotary.extend({
-  num_hidden_layers: count,
+  num_hidden_layers: layerCount,
   num_attention_heads: count,
   num_key_value_heads: count,
   hidden_size: count,

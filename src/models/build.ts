@@ -20,9 +20,11 @@ import type { TokenizerFiles } from "./tokenizer-json.js";
 export function archivePath(name: string, sourceSha256: string): string {
   const recipe = [packageVersion(), CONTRACT_VERSION, ...FAMILIES.map((family) => familySource(family).source)];
   const digest = createHash("sha256").update(JSON.stringify(recipe)).digest("hex");
-  const plain = name.replace(/[^\w.-]+/g, "_");
-  return join(modelCache(), `${plain}-${sourceSha256.slice(0, 12)}-${digest.slice(0, 8)}.pt`);
+  return join(modelCache(), `${fileName(name)}-${sourceSha256.slice(0, 12)}-${digest.slice(0, 8)}.pt`);
 }
+
+/** A model's name as its files in the cache begin. */
+export const fileName = (name: string): string => name.replace(/[^\w.-]+/g, "_");
 
 /** Archives of the same source by an older recipe: half a gigabyte each that nothing would use again. */
 async function removeOutdated(path: string): Promise<void> {
@@ -87,8 +89,15 @@ export async function buildArchive(path: string, source: Source, options: LoadOp
   await removeOutdated(path);
 }
 
-/** Builds an archive at `path`, unless it is there. Errors: {@link buildSpec}'s, {@link makeOnce}'s. */
-export async function writeArchive(path: string, source: Source, options: LoadOptions): Promise<void> {
+/**
+ * Builds an archive at `path`, unless it is there. Errors: {@link buildSpec}'s, {@link makeOnce}'s.
+ * @param options.variable see {@link makeOnce}.
+ */
+export async function writeArchive(
+  path: string,
+  source: Source,
+  options: LoadOptions & { variable?: string },
+): Promise<void> {
   const spec = await buildSpec(source);
   const { onProgress } = options;
   const progress =

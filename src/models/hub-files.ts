@@ -7,7 +7,7 @@ import { Passing } from "../install/retry.js";
 import { makeOnce, requireSpace } from "./cache.js";
 import { rememberSha256, sha256 } from "./digest.js";
 import type { CachedRepository } from "./hub-cache.js";
-import { gaveUp, type HubRequests } from "./hub-request.js";
+import { fileAddress, gaveUp, type HubRequests } from "./hub-request.js";
 import type { LoadOptions } from "./progress.js";
 
 /** A file of a repository. */
@@ -68,15 +68,14 @@ async function begun(files: readonly HubFile[], repository: CachedRepository): P
   return (await Promise.all(sizes)).reduce((sum, size) => sum + size, 0);
 }
 
-/** Makes the blob. It is fetched as plain HTTP, which every repository answers, and which ranges resume. */
+/** Makes the blob. */
 async function fetchFile(file: HubFile, { repository, commit, requests, tally, options }: Job): Promise<void> {
   const { etag, bytes } = file;
   const blob = repository.blob(etag);
   const large = etag.length === 64;
-  const name = file.path.split("/").map(encodeURIComponent).join("/");
   const write = (part: string) =>
     complete(part, {
-      url: `${requests.address}/${repository.name}/resolve/${commit}/${name}`,
+      url: fileAddress(requests.address, repository.name, commit, file.path),
       digest: etag,
       hash: large ? (path) => sha256(path, options) : gitSha1,
       bytes,

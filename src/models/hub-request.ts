@@ -68,6 +68,12 @@ export async function hubRequests(repo: string, signal: AbortSignal | undefined)
   return { address, ask, stream };
 }
 
+/** Of a file in a repository. It is plain HTTP, which every repository answers, and which ranges resume. */
+export function fileAddress(address: string, repo: string, revision: string, path: string): string {
+  const name = path.split("/").map(encodeURIComponent).join("/");
+  return `${address}/${repo}/resolve/${encodeURIComponent(revision)}/${name}`;
+}
+
 /** What fetch rejected with. A host that is not there, as on a machine without network, is not asked again. */
 function failed(cause: unknown, address: string, signal: AbortSignal | undefined): Error {
   throwIfCancelled(signal);

@@ -1,5 +1,5 @@
 import { existsSync } from "node:fs";
-import { rm } from "node:fs/promises";
+import { rm, utimes } from "node:fs/promises";
 import { TokenlenseError } from "../errors.js";
 import { native } from "../install/binding.js";
 import type { NativeModel } from "../native.js";
@@ -76,7 +76,10 @@ async function locateAndLoad(text: string, options: LoadModelOptions): Promise<M
   const { name, archive, source } = await locate(text, options);
   if (source && !existsSync(archive)) await buildArchive(archive, await source(), options);
   try {
-    return await load(name, archive, options);
+    const model = await load(name, archive, options);
+    // When an archive of the cache was last used is its time: systems note reading late, or not at all.
+    if (source) await utimes(archive, new Date(), new Date()).catch(() => {});
+    return model;
   } catch (error) {
     if (!source || (TokenlenseError.from(error).code !== "ERR_TOKENLENSE_FORMAT" && existsSync(archive))) throw error;
     // The cache's own copy is damaged, or was removed just now: once more from its source.

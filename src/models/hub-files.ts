@@ -61,7 +61,8 @@ async function isThere({ path, bytes }: HubFile, repository: CachedRepository, c
   return found?.size === bytes;
 }
 
-const partial = (repository: CachedRepository, { etag }: HubFile) => `${repository.blob(etag)}.incomplete`;
+/** Not the name that older versions of Python's huggingface_hub append to: two would write one file, each under its own lock. */
+const partial = (repository: CachedRepository, { etag }: HubFile) => `${repository.blob(etag)}.tokenlense.incomplete`;
 
 async function begun(files: readonly HubFile[], repository: CachedRepository): Promise<number> {
   const sizes = files.map(async (file) => (await stat(partial(repository, file)).catch(() => undefined))?.size ?? 0);

@@ -104,17 +104,26 @@ function chooseGguf(source: HubSource, files: Map<string, HubFile>): HubFile | u
   if (source.file !== undefined) {
     const file = files.get(source.file);
     if (!file) throw missingFile(source, source.file, ggufs);
-    return file;
+    return unsplit(source, file);
   }
   const needed = [CONFIG, TOKENIZER, files.has(INDEX) ? INDEX : WEIGHTS];
   const missing = needed.find((name) => !files.has(name));
   if (missing === undefined) return undefined;
   const [only, ...others] = ggufs;
-  if (only !== undefined && others.length === 0) return files.get(only);
+  const single = others.length === 0 && only !== undefined ? files.get(only) : undefined;
+  if (single) return unsplit(source, single);
   if (only === undefined) throw missingFile(source, missing, [...files.keys()]);
   const listed = ggufs.map((name) => `${describe(source)}:${name} (${formatBytes(files.get(name)?.bytes ?? 0)})`);
   throw new TokenlenseError("ERR_TOKENLENSE_INPUT", `${source.repo} holds ${ggufs.length} GGUF files: name one.`, {
     hint: `There are ${listed.join(", ")}.`,
+  });
+}
+
+/** Known by the names that llama.cpp gives, so that nothing is downloaded in vain. */
+function unsplit(source: HubSource, file: HubFile): HubFile {
+  if (!/-\d{5}-of-\d{5}\.gguf$/i.test(file.path)) return file;
+  throw new TokenlenseError("ERR_TOKENLENSE_FORMAT", `${file.path} of ${describe(source)} is a part of a split file.`, {
+    hint: "Take one that is whole, or merge the parts with llama.cpp's `llama-gguf-split --merge` and give the merged file.",
   });
 }
 

@@ -13,6 +13,7 @@ import { tokenlense } from "./command.js";
 const folder = temporaryFolder();
 const hubCache = join(folder, "hub");
 process.env.HF_HUB_CACHE = hubCache;
+delete process.env.HF_HUB_OFFLINE;
 const NAME = "someone/tiny-llama";
 const REPOSITORY = join(hubCache, "models--someone--tiny-llama");
 const options = {

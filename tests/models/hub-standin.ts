@@ -158,7 +158,7 @@ function send(
   response.write(whole.subarray(0, some));
   if (drop === undefined) return;
   const folder = join(process.env.HF_HUB_CACHE ?? "", `models--${repository.replace("/", "--")}`, "blobs");
-  const unfinished = join(folder, `${etag}.incomplete`);
+  const unfinished = join(folder, `${etag}.tokenlense.incomplete`);
   const watch = setInterval(() => {
     const written = existsSync(unfinished) ? statSync(unfinished).size : 0;
     if (written < start + some && !response.destroyed) return;

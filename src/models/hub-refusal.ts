@@ -28,8 +28,11 @@ export async function refusal(response: Response, { repo, address, token, ask }:
   if (code === "RevisionNotFound") return missingRevision(response, repo, address, ask);
   if (code === "EntryNotFound")
     return new TokenlenseError("ERR_TOKENLENSE_FILE", `The file ${new URL(response.url).pathname} is not on the hub.`);
-  if (token && said && /invalid (credentials|username)|token/i.test(said)) {
-    return access(`The hub does not accept the token from ${token}: ${said}`, `To replace it, ${getToken}`);
+  if (token && status === 401 && code !== "RepoNotFound") {
+    return access(
+      `The hub does not accept the token from ${token}: ${said ?? "it answered 401"}`,
+      `To replace it, ${getToken}`,
+    );
   }
   // The hub tells strangers nothing of private repositories: 401 is its answer for those and for what is not there.
   if (code === "RepoNotFound" || status === 404 || status === 401) return missingRepository(repo, token, getToken);

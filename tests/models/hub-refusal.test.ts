@@ -43,12 +43,14 @@ describe("access", () => {
   it("that a token lacks says so", async () => {
     await hub({}, () => ({
       status: 403,
-      headers: { "x-error-message": "Please enable access to public gated repositories" },
+      headers: {
+        "x-error-message": "Please enable access to public gated repositories in your fine-grained token settings",
+      },
     }));
     vi.stubEnv("HF_TOKEN", "hf_fine_grained");
     const error = await failure(NAME);
     expect(error).toMatchObject({ code: "ERR_TOKENLENSE_ACCESS", hint: expect.stringContaining("HF_TOKEN") });
-    expect(error.message).toContain("enable access");
+    expect(error.message).toMatch(/^The hub refuses access to .*enable access/);
   });
 
   it.each([

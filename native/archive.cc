@@ -46,14 +46,24 @@ at::Tensor decode(const WeightSpec& spec) {
   return weight;
 }
 
+// [context, dimensions / 2]. As the reference does it: frequencies and angles in float32.
+at::Tensor angles(const RotarySpec& spec, int64_t context) {
+  const at::Tensor exponent = at::arange(0, spec.dimensions, 2, at::kFloat) / static_cast<double>(spec.dimensions);
+  at::Tensor frequency = at::reciprocal(at::pow(spec.theta, exponent));
+  if (!spec.divisors.empty()) frequency = frequency / at::tensor(spec.divisors, at::kDouble).to(at::kFloat);
+  return at::outer(at::arange(context, at::kFloat), frequency);
+}
+
 void register_rotary(jit::Module& module, const ArchiveSpec& spec) {
-  const int64_t dim = spec.integers.at("head_dim");
-  // As the reference does it: frequencies and angles in float32.
-  const at::Tensor exponent = at::arange(0, dim, 2, at::kFloat) / static_cast<double>(dim);
-  const at::Tensor frequency = at::reciprocal(at::pow(spec.floats.at("rope_theta"), exponent));
-  const at::Tensor angle = at::outer(at::arange(spec.integers.at("context"), at::kFloat), frequency);
-  module.register_buffer("rotary_cos", angle.cos());
-  module.register_buffer("rotary_sin", angle.sin());
+  std::vector<at::Tensor> cosines, sines;
+  for (const auto& rotary : spec.rotary) {
+    const at::Tensor angle = angles(rotary, spec.integers.at("context"));
+    cosines.push_back(angle.cos().mul_(rotary.factor));
+    sines.push_back(angle.sin().mul_(rotary.factor));
+  }
+  const at::Tensor none = at::empty({1, 0, 0}, at::kFloat);
+  module.register_buffer("rotary_cos", cosines.empty() ? none : at::stack(cosines));
+  module.register_buffer("rotary_sin", sines.empty() ? none : at::stack(sines));
 }
 
 void write(const jit::Module& module, const ArchiveSpec& spec) {
@@ -97,7 +107,10 @@ void build_archive(const ArchiveSpec& spec, TaskContext& context) {
   }
   for (const auto& [name, value] : spec.integers) module.register_attribute(name, c10::IntType::get(), value);
   for (const auto& [name, value] : spec.floats) module.register_attribute(name, c10::FloatType::get(), value);
-  if (spec.floats.count("rope_theta")) register_rotary(module, spec);
+  for (const auto& [name, value] : spec.texts) module.register_attribute(name, c10::StringType::get(), value);
+  for (const auto& [name, value] : spec.lists) module.register_attribute(name, c10::ListType::ofInts(), c10::List<int64_t>(value));
+  register_rotary(module, spec);
+  for (const auto& [name, table] : spec.tables) module.register_buffer(name, table);
   // A tied head is the embedding under a second name; the archive stores it once.
   if (module.hasattr("embedding") && !module.hasattr("head")) module.register_buffer("head", module.attr("embedding").toTensor());
   module.define(spec.source, std::make_shared<FamilyResolver>());

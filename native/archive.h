@@ -14,6 +14,7 @@ struct WeightPart {
   int64_t rows, columns;
   int64_t unpermute_heads;  // 0: rows as they come; else GGUF's interleaved rotary order → halves
   bool transposed;          // the file holds columns × rows
+  double plus;              // added to each value
 };
 
 struct WeightSpec {
@@ -22,10 +23,24 @@ struct WeightSpec {
   std::vector<WeightPart> parts;
 };
 
+/// Frequencies of a rotary embedding: theta^(−2i/dimensions) / divisors[i]; its cosines and sines are multiplied by `factor`.
+struct RotarySpec {
+  int64_t dimensions;
+  double theta;
+  std::vector<double> divisors;  // none: all one
+  double factor;
+};
+
 struct ArchiveSpec {
   std::string output, source;
+  // Attributes of the module:
   std::map<std::string, int64_t> integers;
   std::map<std::string, double> floats;
+  std::map<std::string, std::string> texts;
+  std::map<std::string, std::vector<int64_t>> lists;
+  /// Tables of `context` positions: rotary_cos and rotary_sin [specs, context, dimensions / 2]; empty ones where there is no spec.
+  std::vector<RotarySpec> rotary;
+  std::map<std::string, at::Tensor> tables;  // further buffers
   std::vector<WeightSpec> weights;
   std::map<std::string, std::string> files;
 };

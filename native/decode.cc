@@ -36,6 +36,8 @@ void decode_rows(const WeightPart& part, int64_t rows, int64_t columns, float* o
       const uint8_t* block = bytes.data() + from * row_bytes;
       float* to = out + row * columns;
       for (int64_t i = 0; i < columns; i += encoding.values, block += encoding.bytes) encoding.decode(block, to + i);
+      if (part.plus != 0)
+        for (int64_t i = 0; i < columns; ++i) to[i] += static_cast<float>(part.plus);
     }
   });
 }

@@ -43,19 +43,10 @@ class Fields {
     return value.As<Napi::Boolean>();
   }
 
-  std::vector<double> numbers(const char* key) const {
-    const Napi::Value value = get(key);
-    if (!value.IsTypedArray() || value.As<Napi::TypedArray>().TypedArrayType() != napi_float64_array) wrong(path(key), "a Float64Array");
-    const Napi::Float64Array array = value.As<Napi::Float64Array>();
-    return {array.Data(), array.Data() + array.ElementLength()};
-  }
+  std::vector<double> numbers(const char* key) const { return array<Napi::Float64Array, double>(key, napi_float64_array, "a Float64Array"); }
+  std::vector<float> singles(const char* key) const { return array<Napi::Float32Array, float>(key, napi_float32_array, "a Float32Array"); }
 
-  std::vector<uint8_t> bytes(const char* key) const {
-    const Napi::Value value = get(key);
-    if (!value.IsTypedArray() || value.As<Napi::TypedArray>().TypedArrayType() != napi_uint8_array) wrong(path(key), "a Uint8Array");
-    const Napi::Uint8Array array = value.As<Napi::Uint8Array>();
-    return {array.Data(), array.Data() + array.ElementLength()};
-  }
+  std::vector<uint8_t> bytes(const char* key) const { return array<Napi::Uint8Array, uint8_t>(key, napi_uint8_array, "a Uint8Array"); }
 
   /// Token ids, layers, heads: whole numbers of 0 or more.
   std::vector<int64_t> ids(const char* key) const {
@@ -89,6 +80,13 @@ class Fields {
   }
 
  private:
+  template <class Array, class T>
+  std::vector<T> array(const char* key, napi_typedarray_type type, const char* wanted) const {
+    const Napi::Value value = get(key);
+    if (!value.IsTypedArray() || value.As<Napi::TypedArray>().TypedArrayType() != type) wrong(path(key), wanted);
+    const Array array = value.As<Array>();
+    return {array.Data(), array.Data() + array.ElementLength()};
+  }
   std::string name_;
   Napi::Object object_;
 };

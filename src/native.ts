@@ -54,6 +54,8 @@ export interface WeightPart {
   unpermuteHeads?: number;
   /** The file holds the matrix as columns × rows. Default false. */
   transposed?: boolean;
+  /** Added to each value. Default 0. */
+  plus?: number;
 }
 
 /** A buffer of the module; its parts follow one another in row-major memory order and fill it exactly. */
@@ -63,14 +65,33 @@ export interface WeightSpec {
   parts: WeightPart[];
 }
 
+/**
+ * A rotary embedding (Su et al. 2021) of the first `dimensions` of a head: pair i turns by theta^(−2i / dimensions) / divisors[i]
+ * at each position, and cosines and sines are multiplied by `factor`.
+ */
+export interface RotarySpec {
+  /** Even. */
+  dimensions: number;
+  theta: number;
+  /** One for each pair. Default: all one. */
+  divisors?: Float64Array;
+  factor: number;
+}
+
 export interface BuildSpec {
   /** Where to write the archive. The caller renames it into place. */
   output: string;
   /** TorchScript source: the methods of the family. */
   source: string;
-  /** Attributes of the module that are plain numbers. */
+  /** Attributes of the module, by type. */
   integers: Record<string, number>;
   floats: Record<string, number>;
+  texts: Record<string, string>;
+  lists: Record<string, Int32Array>;
+  /** Become the buffers `rotary_cos` and `rotary_sin` [specs, integers.context, dimensions / 2]; empty where there is none. */
+  rotary: RotarySpec[];
+  /** Buffers whose values are not in a file, row-major. */
+  tables: { name: string; shape: number[]; values: Float32Array }[];
   weights: WeightSpec[];
   /** Extra files of the archive, by name. */
   files: Record<string, string | Uint8Array>;

@@ -1,47 +1,56 @@
 #include "attention.h"
 
-#include <cmath>
-
+#include "activation.h"
 #include "gemm.h"
 #include "rows.h"
 
-// tokenlense::attention(qkv, cosine, sine, heads, kv_heads): causal grouped-query attention from the joint projection, after rotary
-// embedding where its tables are given. tokenlense::attention_cached(...): the same for new positions against a key/value cache; no
-// gradient.
+// tokenlense::attention(qkv, tables, counts, factors): causal grouped-query attention from the joint projection, after rotary embedding
+// where its tables are not empty, with scores as Scoring has them. tokenlense::attention_cached(...): the same for new positions against
+// a key/value cache; no gradient.
 
 namespace tokenlense {
 
-float AttentionShape::scale() const { return 1 / std::sqrt(static_cast<float>(dim)); }
+at::Tensor Scoring::cap_slope(const at::Tensor& scores, Rules rules) const {
+  const auto by_cap = [&](const at::Tensor& s) { return cap(s); };
+  const Activation activation{by_cap, [&](const at::Tensor& s) { return 1 - (s / softcap).tanh().square(); }};
+  const at::Tensor rows = scores.flatten(1, -2);
+  auto sizes = scores.sizes().vec();
+  if (rules == Rules::deeplift) sizes[0] /= 2;
+  return slope_by_rules(activation, rows, cap(rows), rules).view(sizes);
+}
 
-AttentionShape AttentionShape::of(const at::Tensor& qkv, int64_t heads, int64_t kv_heads) {
+AttentionShape AttentionShape::of(const at::Tensor& qkv, int64_t heads, int64_t kv_heads, Scoring scoring) {
   TORCH_CHECK(heads > 0 && kv_heads > 0 && heads % kv_heads == 0 && qkv.size(-1) % (heads + 2 * kv_heads) == 0, "attention: ", qkv.size(-1),
               " columns do not divide into ", heads, " heads and 2 × ", kv_heads, " key/value heads");
-  return {heads, kv_heads, qkv.size(-1) / (heads + 2 * kv_heads)};
+  return {heads, kv_heads, qkv.size(-1) / (heads + 2 * kv_heads), std::move(scoring)};
 }
 
 at::Tensor rotate(const at::Tensor& qkv, const at::Tensor& cosine, const at::Tensor& sine, const AttentionShape& shape, int64_t start,
-                  bool inverse) {
-  if (!cosine.defined()) return qkv;
+                  bool transposed) {
+  const int64_t half = cosine.size(1);
+  if (half == 0) return qkv;
   const int64_t length = qkv.size(-2), turned = shape.heads + shape.kv_heads;
-  auto split = qkv.sizes().vec();
-  split.back() = turned;
-  split.insert(split.end(), {2, shape.dim / 2});
-  const at::Tensor pairs = qkv.narrow(-1, 0, shape.values()).reshape(split);
+  auto by_head = qkv.sizes().vec();
+  by_head.back() = turned;
+  by_head.push_back(shape.dim);
+  const at::Tensor heads = qkv.narrow(-1, 0, shape.values()).reshape(by_head);
+  const at::Tensor first = heads.narrow(-1, 0, half), second = heads.narrow(-1, half, half);
   const at::Tensor c = cosine.narrow(0, start, length).unsqueeze(1), s = sine.narrow(0, start, length).unsqueeze(1);
-  const at::Tensor first = pairs.select(-2, 0), second = pairs.select(-2, 1);
-  const at::Tensor by = inverse ? -s : s;
-  const at::Tensor rotated = at::stack({first * c - second * by, second * c + first * by}, -2);
-  return at::cat({rotated.flatten(-3), qkv.narrow(-1, shape.values(), shape.kv_heads * shape.dim)}, -1);
+  const at::Tensor by = transposed ? -s : s;
+  const at::Tensor rotated =
+      at::cat({first * c - second * by, second * c + first * by, heads.narrow(-1, 2 * half, shape.dim - 2 * half)}, -1);
+  return at::cat({rotated.flatten(-2), qkv.narrow(-1, shape.values(), shape.kv_heads * shape.dim)}, -1);
 }
 
 namespace {
 
-// Undoes the rotation of packed query and key cotangents in place; the row's position is its place in its sequence.
-TOKENLENSE_VECTORISED void unrotate_rows(float* row, const float* cosine, const float* sine, int64_t rows, int64_t width, int64_t turned,
+// Turns packed query and key cotangents back, in place; the row's position is its place in its sequence.
+TOKENLENSE_VECTORISED void unrotate_rows(float* row, const float* cosine, const float* sine, int64_t rows, const AttentionShape& shape,
                                          int64_t half) {
+  const int64_t width = shape.width(), turned = shape.heads + shape.kv_heads;
   for (int64_t i = 0; i < rows; ++i, row += width, cosine += half, sine += half)
     for (int64_t h = 0; h < turned; ++h) {
-      float *first = row + 2 * h * half, *second = first + half;
+      float *first = row + h * shape.dim, *second = first + half;
 #pragma omp simd
       for (int64_t j = 0; j < half; ++j) {
         const float a = first[j], b = second[j];
@@ -68,10 +77,23 @@ Split split(const at::Tensor& rotated, const AttentionShape& shape) {
 at::Tensor repeat(const at::Tensor& kv, const AttentionShape& shape) { return kv.repeat_interleave(shape.group(), -3); }
 at::Tensor merge(const at::Tensor& heads) { return heads.transpose(-2, -3).flatten(-2); }
 
+// scale · q·k, [..., heads, queries, keys].
+at::Tensor scaled_products(const Split& parts, const AttentionShape& shape) {
+  return at::matmul(parts.q, repeat(parts.k, shape).transpose(-1, -2)) * shape.scoring.scale;
+}
+
+// Queries stand at `start` and after it, keys at 0 and after it.
+at::Tensor probabilities(const at::Tensor& products, const Scoring& scoring, int64_t start) {
+  const int64_t queries = products.size(-2), keys = products.size(-1);
+  at::Tensor scores = scoring.cap(products);
+  if (scoring.bias.defined())
+    scores = scores + (scoring.bias.narrow(1, 0, keys).unsqueeze(1) - scoring.bias.narrow(1, start, queries).unsqueeze(2));
+  at::Tensor seen = at::ones({queries, keys}, scores.options().dtype(at::kBool)).tril(start);
+  if (scoring.window > 0) seen = seen.triu(start - scoring.window + 1);
+  return at::softmax(scores.masked_fill(seen.logical_not(), -std::numeric_limits<double>::infinity()), -1);
+}
 at::Tensor probabilities(const Split& parts, const AttentionShape& shape, int64_t start) {
-  const at::Tensor scores = at::matmul(parts.q, repeat(parts.k, shape).transpose(-1, -2)) * shape.scale();
-  const at::Tensor later = at::ones({scores.size(-2), scores.size(-1)}, scores.options().dtype(at::kBool)).triu(1 + start);
-  return at::softmax(scores.masked_fill(later, -std::numeric_limits<double>::infinity()), -1);
+  return probabilities(scaled_products(parts, shape), shape.scoring, start);
 }
 
 class AttentionBackward : public AttentionNode {
@@ -105,13 +127,12 @@ class AttentionBackward : public AttentionNode {
     }
     float* to = out.rows.data_ptr<float>();
     kernel_->backward(g.rows.const_data_ptr<float>(), to, rows);
-    if (!cosine_.defined()) return out;
-    const int64_t half = shape_.dim / 2;
+    const int64_t half = cosine_.size(1);
+    if (half == 0) return out;
     const float *c = cosine_.const_data_ptr<float>(), *s = sine_.const_data_ptr<float>();
     for_row_runs(*out.layout, length_, 16, [&](int64_t packed, int64_t saved, int64_t count) {
       const int64_t position = saved % length_;
-      unrotate_rows(to + packed * shape_.width(), c + position * half, s + position * half, count, shape_.width(),
-                    shape_.heads + shape_.kv_heads, half);
+      unrotate_rows(to + packed * shape_.width(), c + position * half, s + position * half, count, shape_, half);
     });
     return out;
   }
@@ -135,28 +156,30 @@ class AttentionBackward : public AttentionNode {
 
  protected:
   at::Tensor product(const at::Tensor& g) override {
-    const at::Tensor p = probabilities(split(rotated_, shape_), shape_, 0), one = at::ones({1}, p.options());
-    const double scale = shape_.scale();
+    const Scoring& scoring = shape_.scoring;
+    const at::Tensor products = scaled_products(split(rotated_, shape_), shape_), p = probabilities(products, scoring, 0);
+    const at::Tensor one = at::ones({1}, p.options());
+    const at::Tensor slope = (scoring.softcap > 0 ? scoring.cap_slope(products, rules_) : one) * scoring.scale;
     if (rules_ == Rules::deeplift) {
       const SoftmaxPairs softmax = softmax_pairs(p);
       const at::Tensor mixing = mean_of(pairs_of(p.flatten(2))).view(softmax.weights.sizes());
-      return backward(g, split(mean_of(pairs_of(rotated_)), shape_), softmax.weights, softmax.sums, mixing, scale);
+      return backward(g, split(mean_of(pairs_of(rotated_)), shape_), softmax.weights, softmax.sums, mixing, slope);
     }
-    if (rules_ == Rules::attnlrp) return backward(g, split(rotated_, shape_), p, one, p * 0.5, scale * 0.25);
-    return backward(g, split(rotated_, shape_), p, one, p, scale);
+    if (rules_ == Rules::attnlrp) return backward(g, split(rotated_, shape_), p, one, p * 0.5, slope * 0.25);
+    return backward(g, split(rotated_, shape_), p, one, p, slope);
   }
 
  private:
-  // g [..., n, length, heads · dim]; `soft` and its sums for the softmax, `mixing` for the values.
+  // g [..., n, length, heads · dim]; `soft` and its sums for the softmax, `mixing` for the values, `slope` of scores by products.
   at::Tensor backward(const at::Tensor& g, const Split& parts, const at::Tensor& soft, const at::Tensor& sums, const at::Tensor& mixing,
-                      double scale) const {
+                      const at::Tensor& slope) const {
     const at::Tensor k = repeat(parts.k, shape_), v = repeat(parts.v, shape_);
     auto sizes = g.sizes().vec();
     sizes.back() = shape_.heads;
     sizes.push_back(shape_.dim);
     const at::Tensor go = g.reshape(sizes).transpose(-2, -3);
     const at::Tensor dp = at::matmul(go, v.transpose(-1, -2));
-    const at::Tensor ds = soft * (dp - (soft * dp).sum(-1, true) / sums) * scale;
+    const at::Tensor ds = soft * (dp - (soft * dp).sum(-1, true) / sums) * slope;
     auto per_group = [&](const at::Tensor& t) {
       auto grouped = t.sizes().vec();
       grouped[grouped.size() - 3] = shape_.kv_heads;
@@ -166,7 +189,7 @@ class AttentionBackward : public AttentionNode {
     const at::Tensor dq = at::matmul(ds, k);
     const at::Tensor dk = per_group(at::matmul(ds.transpose(-1, -2), parts.q));
     const at::Tensor dv = per_group(at::matmul(mixing.transpose(-1, -2), go));
-    return rotate(at::cat({merge(dq), merge(dk), merge(dv)}, -1), cosine_, sine_, shape_, 0, /*inverse=*/true);
+    return rotate(at::cat({merge(dq), merge(dk), merge(dv)}, -1), cosine_, sine_, shape_, 0, /*transposed=*/true);
   }
 
   at::Tensor rotated_, cosine_, sine_;
@@ -181,57 +204,65 @@ at::Tensor attend(const at::Tensor& rotated, const AttentionShape& shape) {
   return merge(at::matmul(probabilities(parts, shape, 0), repeat(parts.v, shape))).contiguous();
 }
 
-// A table of the rotary embedding; none where the model tells positions otherwise.
-using Table = std::optional<at::Tensor>;
-at::Tensor rotate_by(const at::Tensor& qkv, const Table& cosine, const Table& sine, const AttentionShape& shape, int64_t start) {
-  TORCH_CHECK(cosine.has_value() == sine.has_value(), "attention: rotary embedding needs both of its tables");
-  return cosine ? rotate(qkv, *cosine, *sine, shape, start) : qkv.contiguous();
+// What every operator here is told beside the projection: tables [cosine, sine, bias], the rotary ones [positions, columns], any of them
+// empty for none; counts [heads, key/value heads, window]; factors [scale, softcap].
+struct Told {
+  at::Tensor cosine, sine;
+  AttentionShape shape;
+
+  Told(const at::Tensor& qkv, at::TensorList tables, at::IntArrayRef counts, at::ArrayRef<double> factors) {
+    TORCH_CHECK(tables.size() == 3 && counts.size() == 3 && factors.size() == 2, "attention: 3 tables, 3 counts and 2 factors are needed");
+    cosine = tables[0], sine = tables[1];
+    Scoring scoring{static_cast<float>(factors[0]), static_cast<float>(factors[1]), counts[2], {}};
+    if (tables[2].numel() > 0) scoring.bias = tables[2];
+    shape = AttentionShape::of(qkv, counts[0], counts[1], std::move(scoring));
+  }
+  at::Tensor rotated(const at::Tensor& qkv, int64_t start = 0) const { return rotate(qkv, cosine, sine, shape, start).contiguous(); }
+};
+
+at::Tensor attention_forward(const at::Tensor& qkv, at::TensorList tables, at::IntArrayRef counts, at::ArrayRef<double> factors) {
+  const Told told(qkv, tables, counts, factors);
+  return attend(told.rotated(qkv), told.shape);
 }
 
-at::Tensor attention_forward(const at::Tensor& qkv, const Table& cosine, const Table& sine, int64_t heads, int64_t kv_heads) {
-  const auto shape = AttentionShape::of(qkv, heads, kv_heads);
-  return attend(rotate_by(qkv, cosine, sine, shape, 0), shape);
-}
-
-at::Tensor attention_autograd(const at::Tensor& qkv, const Table& cosine, const Table& sine, int64_t heads, int64_t kv_heads) {
+at::Tensor attention_autograd(const at::Tensor& qkv, at::TensorList tables, at::IntArrayRef counts, at::ArrayRef<double> factors) {
   at::AutoDispatchBelowADInplaceOrView below;
-  const auto shape = AttentionShape::of(qkv, heads, kv_heads);
-  const at::Tensor rotated = rotate_by(qkv.detach(), cosine, sine, shape, 0);
-  at::Tensor y = attend(rotated, shape);
-  const at::Tensor none;
-  if (recording(qkv)) record<AttentionBackward>(y, qkv, rotated, cosine.value_or(none), sine.value_or(none), shape, current_rules());
+  const Told told(qkv, tables, counts, factors);
+  const at::Tensor rotated = told.rotated(qkv.detach());
+  at::Tensor y = attend(rotated, told.shape);
+  if (recording(qkv)) record<AttentionBackward>(y, qkv, rotated, told.cosine, told.sine, told.shape, current_rules());
   return y;
 }
 
 // keys, values [batch, kv_heads, capacity, dim]; rows start…start + length − 1 are written.
-at::Tensor attention_cached(const at::Tensor& qkv, const Table& cosine, const Table& sine, int64_t heads, int64_t kv_heads, at::Tensor keys,
-                            at::Tensor values, int64_t start) {
-  const auto shape = AttentionShape::of(qkv, heads, kv_heads);
+at::Tensor attention_cached(const at::Tensor& qkv, at::TensorList tables, at::IntArrayRef counts, at::ArrayRef<double> factors,
+                            at::Tensor keys, at::Tensor values, int64_t start) {
+  const Told told(qkv, tables, counts, factors);
   const int64_t length = qkv.size(-2);
-  Split parts = split(rotate_by(qkv, cosine, sine, shape, start), shape);
+  Split parts = split(told.rotated(qkv, start), told.shape);
   keys.narrow(2, start, length).copy_(parts.k);
   values.narrow(2, start, length).copy_(parts.v);
   parts.k = keys.narrow(2, 0, start + length);
-  return merge(at::matmul(probabilities(parts, shape, start), repeat(values.narrow(2, 0, start + length), shape)));
+  return merge(at::matmul(probabilities(parts, told.shape, start), repeat(values.narrow(2, 0, start + length), told.shape)));
 }
 
 // Probabilities [batch, heads, length, length], rows are queries.
-at::Tensor attention_weights(const at::Tensor& qkv, const Table& cosine, const Table& sine, int64_t heads, int64_t kv_heads) {
-  const auto shape = AttentionShape::of(qkv, heads, kv_heads);
-  const at::Tensor rotated = rotate_by(qkv, cosine, sine, shape, 0);
-  if (is_cpu_float(rotated)) return AttentionKernel(rotated, shape).probabilities();
-  return probabilities(split(rotated, shape), shape, 0);
+at::Tensor attention_weights(const at::Tensor& qkv, at::TensorList tables, at::IntArrayRef counts, at::ArrayRef<double> factors) {
+  const Told told(qkv, tables, counts, factors);
+  const at::Tensor rotated = told.rotated(qkv);
+  if (is_cpu_float(rotated)) return AttentionKernel(rotated, told.shape).probabilities();
+  return probabilities(split(rotated, told.shape), told.shape, 0);
 }
 
 // Attention [n, length − first, heads · dim] of one sequence [1, length, …], rows `first` and later: in the i-th of n, the values of
 // positions[i] are zero in those heads that `zeroed` [heads] marks with 1.
-at::Tensor attention_zeroed(const at::Tensor& qkv, const Table& cosine, const Table& sine, int64_t heads, int64_t kv_heads,
+at::Tensor attention_zeroed(const at::Tensor& qkv, at::TensorList tables, at::IntArrayRef counts, at::ArrayRef<double> factors,
                             const at::Tensor& positions, const at::Tensor& zeroed, int64_t first) {
-  const auto shape = AttentionShape::of(qkv, heads, kv_heads);
-  const Split parts = split(rotate_by(qkv, cosine, sine, shape, 0), shape);
+  const Told told(qkv, tables, counts, factors);
+  const Split parts = split(told.rotated(qkv), told.shape);
   const int64_t rows = qkv.size(1) - first;
-  const at::Tensor p = probabilities(parts, shape, 0)[0].narrow(1, first, rows),
-                   v = repeat(parts.v, shape)[0];                                                         // [heads, rows | length, …]
+  const at::Tensor p = probabilities(parts, told.shape, 0)[0].narrow(1, first, rows),
+                   v = repeat(parts.v, told.shape)[0];                                                    // [heads, rows | length, …]
   const at::Tensor whole = at::matmul(p, v).transpose(0, 1);                                              // [rows, heads, dim]
   const at::Tensor weight = (p.index_select(2, positions) * zeroed.view({-1, 1, 1})).permute({2, 1, 0});  // [n, rows, heads]
   const at::Tensor values = v.index_select(1, positions).transpose(0, 1).unsqueeze(1);                    // [n, 1, heads, dim]
@@ -241,14 +272,11 @@ at::Tensor attention_zeroed(const at::Tensor& qkv, const Table& cosine, const Ta
 }  // namespace
 
 TORCH_LIBRARY_FRAGMENT(tokenlense, m) {
-  m.def("attention(Tensor qkv, Tensor? cosine, Tensor? sine, int heads, int kv_heads) -> Tensor");
-  m.def("attention_weights(Tensor qkv, Tensor? cosine, Tensor? sine, int heads, int kv_heads) -> Tensor");
+  m.def("attention(Tensor qkv, Tensor[] tables, int[] counts, float[] factors) -> Tensor");
+  m.def("attention_weights(Tensor qkv, Tensor[] tables, int[] counts, float[] factors) -> Tensor");
+  m.def("attention_zeroed(Tensor qkv, Tensor[] tables, int[] counts, float[] factors, Tensor positions, Tensor zeroed, int first) -> Tensor");
   m.def(
-      "attention_zeroed(Tensor qkv, Tensor? cosine, Tensor? sine, int heads, int kv_heads, Tensor positions, Tensor zeroed, int first) -> "
-      "Tensor");
-  m.def(
-      "attention_cached(Tensor qkv, Tensor? cosine, Tensor? sine, int heads, int kv_heads, Tensor(a!) keys, Tensor(b!) values, int start) "
-      "-> "
+      "attention_cached(Tensor qkv, Tensor[] tables, int[] counts, float[] factors, Tensor(a!) keys, Tensor(b!) values, int start) -> "
       "Tensor");
 }
 TORCH_LIBRARY_IMPL(tokenlense, CompositeExplicitAutograd, m) {

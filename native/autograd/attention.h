@@ -3,21 +3,38 @@
 
 namespace tokenlense {
 
+/// How a head's scores are made of its queries and keys: s(i, j) = cap(scale · qᵢ·kⱼ) + bias[j] − bias[i], over the keys that i sees.
+struct Scoring {
+  float scale = 1;
+  float softcap = 0;   // cap(s) = softcap · tanh(s / softcap), as in Gemma 2; none where it is 0
+  int64_t window = 0;  // keys that a query sees, its own and those before it; all where it is 0 (sliding window, Beltagy et al. 2020)
+  at::Tensor bias;     // [heads, positions], undefined for none: ALiBi (Press et al. 2022), in which position j counts slope · j
+
+  /// First key that the query at `position` sees.
+  int64_t first(int64_t position) const { return window > 0 ? std::max<int64_t>(0, position - window + 1) : 0; }
+  /// True where a score is more than scale · q·k.
+  bool shaped() const { return softcap > 0 || bias.defined(); }
+  at::Tensor cap(const at::Tensor& scores) const { return softcap > 0 ? (scores / softcap).tanh() * softcap : scores; }
+  /// What a cotangent of cap(scores) is multiplied by; scores [batch, …].
+  at::Tensor cap_slope(const at::Tensor& scores, Rules rules) const;
+};
+
 /// Shape of one attention layer: qkv holds, per row, `heads` queries, `kv_heads` keys and as many values of `dim` each.
 struct AttentionShape {
   int64_t heads, kv_heads, dim;
+  Scoring scoring;
   int64_t group() const { return heads / kv_heads; }
   int64_t width() const { return (heads + 2 * kv_heads) * dim; }
   int64_t keys() const { return heads * dim; }                 // column of the first key
   int64_t values() const { return (heads + kv_heads) * dim; }  // column of the first value
-  float scale() const;
-  static AttentionShape of(const at::Tensor& qkv, int64_t heads, int64_t kv_heads);
+  static AttentionShape of(const at::Tensor& qkv, int64_t heads, int64_t kv_heads, Scoring scoring);
 };
 
-/// Rotary embedding of queries and keys (halves convention), positions start…; values are copied. Returns a new tensor.
-/// Su et al. 2021. With `inverse` the rotation is undone, which is also its transpose. qkv itself where the tables are undefined.
+/// Rotary embedding of queries and keys (halves convention), positions start…; values are copied, and so are a head's dimensions beyond
+/// twice the tables' columns. Returns a new tensor. Su et al. 2021. With `transposed`, the transpose of that; for tables that were not
+/// scaled it undoes the rotation. qkv itself where the tables are empty.
 at::Tensor rotate(const at::Tensor& qkv, const at::Tensor& cosine, const at::Tensor& sine, const AttentionShape& shape, int64_t start,
-                  bool inverse = false);
+                  bool transposed = false);
 
 /// Probabilities of pairs [2n, …] as DeepLIFT needs them, [n, …]: what a softmax's differences go by, and the sums of its rows.
 /// With L the logarithmic mean (p − p₀)/(ln p − ln p₀) of each pair, Δp_j = L_j·(Δs_j − Σ L_k·Δs_k / Σ L): exact, symmetric, and the
@@ -46,7 +63,7 @@ class AttentionKernel {
 
   /// Attention's output [batch, length, heads · dim]; only of a kernel with the gradient's rules.
   at::Tensor forward() const;
-  /// [batch, heads, length, length], rows are queries; zero after the diagonal.
+  /// [batch, heads, length, length], rows are queries; zero where a query does not see the key.
   at::Tensor probabilities() const { return probabilities_.narrow(-1, 0, length_); }
 
   struct Rows {
@@ -57,15 +74,16 @@ class AttentionKernel {
 
  private:
   void build_keys_and_values();
-  void build_probabilities();
+  void build_probabilities(Rules rules);
   void take_pairs();
   at::Tensor rotated_;
   AttentionShape shape_;
   int64_t batch_, length_, padded_;  // keys padded to whole vectors
   at::Tensor keys_t_, values_t_;     // [batch, kv_heads, dim, padded]
-  at::Tensor probabilities_;         // [batch, heads, length, padded], zero after the diagonal: what the softmax's backward goes by
+  at::Tensor probabilities_;         // [batch, heads, length, padded], zero for unseen keys: what the softmax's backward goes by
   at::Tensor probabilities_t_;       // [batch, heads, length (keys), length (queries)]: what the values' goes by
   at::Tensor sums_;                  // [batch, heads, length], of probabilities_'s rows; undefined where they are one
+  at::Tensor cap_slopes_;            // [batch, heads, length, padded]; undefined where scores are not capped
   float score_factor_ = 1;           // of what comes through the scores
 };
 

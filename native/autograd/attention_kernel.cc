@@ -12,22 +12,36 @@ namespace {
 
 constexpr int64_t kBlock = 64;  // query rows at a time: a block of scores against 400 keys is 100 KiB
 
-// Softmax of scores·scale over keys 0…position, zero after it.
-TOKENLENSE_VECTORISED void softmax_row(float* row, int64_t position, int64_t padded, float scale) {
+// Softmax of scores·scale over keys first…position, zero elsewhere.
+TOKENLENSE_VECTORISED void softmax_row(float* row, int64_t first, int64_t position, int64_t padded, float scale) {
   float top = -std::numeric_limits<float>::infinity();
 #pragma omp simd reduction(max : top)
-  for (int64_t j = 0; j <= position; ++j) top = std::max(top, row[j]);
+  for (int64_t j = first; j <= position; ++j) top = std::max(top, row[j]);
   float sum = 0;
-  for (int64_t j = 0; j <= position; ++j) sum += row[j] = std::exp((row[j] - top) * scale);
+  for (int64_t j = first; j <= position; ++j) sum += row[j] = std::exp((row[j] - top) * scale);
   const float inverse = 1 / sum;
 #pragma omp simd
-  for (int64_t j = 0; j <= position; ++j) row[j] *= inverse;
+  for (int64_t j = first; j <= position; ++j) row[j] *= inverse;
+  std::fill(row, row + first, 0.f);
   std::fill(row + position + 1, row + padded, 0.f);
 }
 
-// dS = P∘(dP − Σ P∘dP / Σ P)·scale, in place over dP. Rows sum to one where no sums are given.
-TOKENLENSE_VECTORISED void softmax_backward(float* d, int64_t ldd, const float* p, int64_t ldp, const float* sums, int64_t rows,
-                                            int64_t columns, float scale) {
+// Of a row of products: scaled, and kept in `capped` where they are capped afterwards; then with the bias of keys against the query's.
+void shape_row(float* row, float* capped, int64_t position, int64_t padded, const Scoring& scoring, const float* bias) {
+  for (int64_t j = 0; j <= position; ++j) {
+    float score = row[j] * scoring.scale;
+    if (capped) {
+      capped[j] = score;
+      score = std::tanh(score / scoring.softcap) * scoring.softcap;
+    }
+    row[j] = bias ? score + (bias[j] - bias[position]) : score;
+  }
+  if (capped) std::fill(capped + position + 1, capped + padded, 0.f);
+}
+
+// dS = P∘(dP − Σ P∘dP / Σ P)·scale, in place over dP, and times `slopes` where given. Rows sum to one where no sums are given.
+TOKENLENSE_VECTORISED void softmax_backward(float* d, int64_t ldd, const float* p, int64_t ldp, const float* sums, const float* slopes,
+                                            int64_t rows, int64_t columns, float scale) {
   for (int64_t i = 0; i < rows; ++i, d += ldd, p += ldp) {
     float dot = 0;
 #pragma omp simd reduction(+ : dot)
@@ -35,6 +49,10 @@ TOKENLENSE_VECTORISED void softmax_backward(float* d, int64_t ldd, const float* 
     if (sums) dot /= sums[i];
 #pragma omp simd
     for (int64_t j = 0; j < columns; ++j) d[j] = p[j] * (d[j] - dot) * scale;
+    if (!slopes) continue;
+#pragma omp simd
+    for (int64_t j = 0; j < columns; ++j) d[j] *= slopes[j];
+    slopes += ldp;
   }
 }
 
@@ -56,7 +74,7 @@ SoftmaxPairs softmax_pairs(const at::Tensor& probabilities) {
 AttentionKernel::AttentionKernel(at::Tensor rotated, AttentionShape shape, Rules rules)
     : rotated_(std::move(rotated)), shape_(shape), batch_(rotated_.size(0)), length_(rotated_.size(1)), padded_((length_ + 15) / 16 * 16) {
   build_keys_and_values();
-  build_probabilities();
+  build_probabilities(rules);
   if (rules == Rules::deeplift) take_pairs();
   if (rules == Rules::attnlrp) {  // half of a product's relevance to each factor: values and probabilities, then queries and keys
     probabilities_t_.mul_(0.5);
@@ -90,15 +108,21 @@ void AttentionKernel::take_pairs() {
 }
 
 int64_t AttentionKernel::bytes(int64_t batch, int64_t length, const AttentionShape& shape) {
-  return batch * (length + 15) * (2 * shape.heads * length + 2 * shape.kv_heads * shape.dim) * static_cast<int64_t>(sizeof(float));
+  const int64_t matrices = shape.scoring.softcap > 0 ? 3 : 2;
+  return batch * (length + 15) * (matrices * shape.heads * length + 2 * shape.kv_heads * shape.dim) * static_cast<int64_t>(sizeof(float));
 }
 
-void AttentionKernel::build_probabilities() {
+void AttentionKernel::build_probabilities(Rules rules) {
   probabilities_ = at::empty({batch_, shape_.heads, length_, padded_}, rotated_.options());
   probabilities_t_ = at::empty({batch_, shape_.heads, length_, length_}, rotated_.options());
   const int64_t width = shape_.width(), dim = shape_.dim;
   const float *base = rotated_.const_data_ptr<float>(), *keys = keys_t_.const_data_ptr<float>();
   float *scores = probabilities_.data_ptr<float>(), *flipped = probabilities_t_.data_ptr<float>();
+  const Scoring& scoring = shape_.scoring;
+  at::Tensor capped;
+  if (scoring.softcap > 0) capped = at::empty_like(probabilities_);
+  float* uncapped = capped.defined() ? capped.data_ptr<float>() : nullptr;
+  const float* bias = scoring.bias.defined() ? scoring.bias.const_data_ptr<float>() : nullptr;
   share_tasks(batch_ * shape_.heads, [&](int64_t t) {
     const int64_t b = t / shape_.heads, h = t % shape_.heads;
     const float* k = keys + (b * shape_.kv_heads + h / shape_.group()) * dim * padded_;
@@ -106,11 +130,18 @@ void AttentionKernel::build_probabilities() {
     for (int64_t i = 0; i < length_; i += kBlock) {
       const int64_t rows = std::min(kBlock, length_ - i), columns = std::min(padded_, (i + rows + 15) / 16 * 16);
       gemm_tile(rows, columns, dim, base + (b * length_ + i) * width + h * dim, width, k, padded_, p + i * padded_, padded_, false);
-      for (int64_t r = 0; r < rows; ++r) softmax_row(p + (i + r) * padded_, i + r, padded_, shape_.scale());
+      for (int64_t r = i; r < i + rows; ++r) {
+        float* row = p + r * padded_;
+        if (scoring.shaped())
+          shape_row(row, uncapped ? uncapped + (t * length_ + r) * padded_ : nullptr, r, padded_, scoring,
+                    bias ? bias + h * scoring.bias.size(1) : nullptr);
+        softmax_row(row, scoring.first(r), r, padded_, scoring.shaped() ? 1 : scoring.scale);
+      }
     }
     transpose_tile(p, padded_, flipped + t * length_ * length_, length_, length_, length_);
   });
   count_flops(static_cast<double>(batch_) * shape_.heads * length_ * length_ * dim);
+  if (capped.defined()) cap_slopes_ = scoring.cap_slope(capped, rules).contiguous();
 }
 
 at::Tensor AttentionKernel::forward() const {
@@ -133,8 +164,9 @@ at::Tensor AttentionKernel::forward() const {
 
 void AttentionKernel::backward(const float* g, float* out, const std::vector<Rows>& segments) const {
   const int64_t width = shape_.width(), dim = shape_.dim, out_width = shape_.heads * dim, groups = shape_.kv_heads;
-  const float scale = shape_.scale() * score_factor_;
+  const float scale = shape_.scoring.scale * score_factor_;
   const float* sums = sums_.defined() ? sums_.const_data_ptr<float>() : nullptr;
+  const float* slopes = cap_slopes_.defined() ? cap_slopes_.const_data_ptr<float>() : nullptr;
   const float *base = rotated_.const_data_ptr<float>(), *values_t = values_t_.const_data_ptr<float>();
   const float *p = probabilities_.const_data_ptr<float>(), *p_t = probabilities_t_.const_data_ptr<float>();
 
@@ -165,8 +197,9 @@ void AttentionKernel::backward(const float* g, float* out, const std::vector<Row
         const float* queries = saved + first * width + h * dim;
         const int64_t head = b * shape_.heads + h;
         gemm_tile(rows, columns, dim, go, out_width, v_t, padded_, d.data(), padded_, false);
-        softmax_backward(d.data(), padded_, p + (head * length_ + first) * padded_, padded_, sums ? sums + head * length_ + first : nullptr,
-                         rows, columns, scale);
+        const int64_t row = head * length_ + first;
+        softmax_backward(d.data(), padded_, p + row * padded_, padded_, sums ? sums + row : nullptr,
+                         slopes ? slopes + row * padded_ : nullptr, rows, columns, scale);
         gemm_tile(rows, dim, last, d.data(), padded_, key_rows, width, rows_out + (first - floor) * width + h * dim, width, false);
         transpose_tile(d.data() + floor, padded_, d_t.data(), kBlock, rows, last - floor);
         gemm_tile(last - floor, dim, rows, d_t.data(), kBlock, queries, width, keys_out, width, true);

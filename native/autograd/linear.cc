@@ -1,7 +1,8 @@
 #include "gemm.h"
 #include "ragged.h"
 
-// tokenlense::linear(x, w, b): y = x·wᵀ + b with frozen weights. Its backward gives the input gradient only, and saves nothing but w.
+// tokenlense::linear(x, w, b): y = x·wᵀ + b with frozen weights; no b where it is none or empty. Its backward gives the input gradient
+// only, and saves nothing but w.
 
 namespace tokenlense {
 namespace {
@@ -30,7 +31,7 @@ at::Tensor linear_forward(const at::Tensor& x, const at::Tensor& weight, const s
   auto shape = x.sizes().vec();
   shape.back() = weight.size(0);
   at::Tensor y = rows_times_transposed(x.reshape({-1, x.size(-1)}), weight).view(shape);
-  return bias ? y.add_(*bias) : y;
+  return bias && bias->numel() > 0 ? y.add_(*bias) : y;
 }
 
 at::Tensor linear_autograd(const at::Tensor& x, const at::Tensor& weight, const std::optional<at::Tensor>& bias) {

@@ -1,5 +1,7 @@
 #include "forward.h"
 
+#include "../error.h"
+
 namespace tokenlense {
 namespace {
 
@@ -46,6 +48,9 @@ at::Tensor through_stages(const Model& model, at::Tensor x, int64_t from, int64_
 
 StagedForward::StagedForward(const Model& model, at::Tensor inputs, int64_t first, int64_t graph_budget, Rules rules, TaskContext& context)
     : model_(model), first_(first), rules_(rules) {
+  if (rules == Rules::deeplift && model.module.hasattr("experts_used"))
+    throw Error("CAPABILITY", "DeepLIFT has no rule for a mixture of experts, whose choice jumps between the baseline and the input.",
+                "Use integrated_gradients, input_x_gradient or attnlrp.");
   const int64_t stages = stage_count(model) - first;
   at::Tensor x = std::move(inputs);
   for (int64_t i = 0; i < stages; ++i) {

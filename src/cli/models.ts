@@ -6,7 +6,7 @@ import { formatBytes } from "../install/progress.js";
 import { methods } from "../methods/index.js";
 import { lacking } from "../methods/method.js";
 import { readArchive } from "../models/archive.js";
-import { buildArchive, buildSpec, weightBytes, writeArchive } from "../models/build.js";
+import { buildArchive, buildSpec, tensorBytes, writeArchive } from "../models/build.js";
 import { makeOnce } from "../models/cache.js";
 import { type CachedModel, cachedModels, removeModel } from "../models/catalogue.js";
 import { ARCHIVE_FILES, type Contract, parseContract } from "../models/contract.js";
@@ -107,14 +107,14 @@ export async function inspectCommand(name: string, flags: Flags): Promise<void> 
     const located = await locate(name, { signal, onProgress: progress.update, download: false });
     return summary(located);
   });
-  const { contract, tensorBytes, archive } = found;
+  const { contract, archive } = found;
   const attribution = Object.values(methods)
     .filter((method) => !lacking(method, contract.methods))
     .map((method) => method.name);
   print(flags, { ...found, attribution }, [
     found.name,
     ...contractRows(contract),
-    `  weights     ${formatBytes(tensorBytes)} in ${contract.dtype}`,
+    `  weights     ${formatBytes(found.tensorBytes)} in ${contract.dtype}`,
     `  archive     ${archive ? `${archive.path} (${formatBytes(archive.bytes)})` : "not built yet"}`,
     `  source      ${contract.source.name}${contract.source.file ? `, ${contract.source.file}` : ""}`,
     `              SHA-256 ${contract.source.sha256}`,
@@ -127,9 +127,9 @@ async function summary({ name, archive, source }: Located) {
     const bytes = (await stat(archive)).size;
     return { name, archive: { path: archive, bytes }, ...(await readArchive(archive)) };
   }
-  const { files, weights } = await buildSpec(await source());
-  const contract = parseContract(String(files[ARCHIVE_FILES.contract]), archive);
-  return { name, archive: null, contract, tensorBytes: weightBytes(weights) };
+  const spec = await buildSpec(await source());
+  const contract = parseContract(String(spec.files[ARCHIVE_FILES.contract]), archive);
+  return { name, archive: null, contract, tensorBytes: tensorBytes(spec) };
 }
 
 function contractRows(contract: Contract): string[] {

@@ -3,12 +3,12 @@ import { readdir, rm } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { native } from "../install/binding.js";
 import { packageVersion } from "../install/paths.js";
-import type { BuildSpec, WeightSpec } from "../native.js";
+import type { BuildSpec } from "../native.js";
 import { run } from "../task.js";
 import { makeOnce, modelCache } from "./cache.js";
 import type { Checkpoint } from "./checkpoint.js";
 import { ARCHIVE_FILES, CONTRACT_VERSION, type Contract, contractSchema } from "./contract.js";
-import { FAMILIES, familyOf, familySource, locateWeights } from "./families.js";
+import { FAMILIES, familyOf, familySource, moduleSpec } from "./families/index.js";
 import type { LoadOptions } from "./progress.js";
 import { Tokenizer } from "./tokenizer.js";
 import type { TokenizerFiles } from "./tokenizer-json.js";
@@ -47,18 +47,18 @@ export interface Source {
 
 /**
  * What the addon needs to build an archive.
- * @throws ERR_TOKENLENSE_ARCHITECTURE, ERR_TOKENLENSE_FORMAT as {@link familyOf}, {@link locateWeights}, {@link Tokenizer}.
+ * @throws ERR_TOKENLENSE_ARCHITECTURE, ERR_TOKENLENSE_FORMAT as {@link familyOf}, {@link moduleSpec}, {@link Tokenizer}.
  */
 export async function buildSpec({ name, sha256, checkpoint, tokenizer }: Source): Promise<Omit<BuildSpec, "output">> {
   const family = familyOf(checkpoint);
   const blueprint = family.blueprint(checkpoint);
-  const weights = locateWeights(checkpoint, blueprint);
+  const spec = moduleSpec(checkpoint, blueprint);
   const files = await tokenizer(blueprint.sizes.vocabulary);
   const { source, methods } = familySource(family);
   const contract: Contract = {
     version: CONTRACT_VERSION,
     family: family.name,
-    contract: family.contract,
+    contract: "layered",
     ...blueprint.sizes,
     dtype: "float32",
     tokens: files.tokens,
@@ -72,9 +72,7 @@ export async function buildSpec({ name, sha256, checkpoint, tokenizer }: Source)
   new Tokenizer(files.json, files.config, contract);
   return {
     source,
-    integers: blueprint.integers,
-    floats: blueprint.floats,
-    weights,
+    ...spec,
     files: {
       [ARCHIVE_FILES.contract]: JSON.stringify(contract),
       [ARCHIVE_FILES.tokenizer]: JSON.stringify(files.json),
@@ -110,14 +108,16 @@ export async function writeArchive(
   });
 }
 
-/** Of the archive: weights, rotary tables, extra files, and some room for the graph and the zip's directory. */
-function archiveBytes({ weights, integers, files }: Omit<BuildSpec, "output">): number {
-  const rotary = 4 * (integers.context ?? 0) * (integers.head_dim ?? 0);
-  const extra = Object.values(files).reduce((sum, file) => sum + Buffer.byteLength(file), 0);
-  return weightBytes(weights) + rotary + extra + 2 ** 20;
+/** Of the archive: tensors, extra files, and some room for the graph and the zip's directory. */
+function archiveBytes(spec: Omit<BuildSpec, "output">): number {
+  return (
+    tensorBytes(spec) + Object.values(spec.files).reduce((sum, file) => sum + Buffer.byteLength(file), 0) + 2 ** 20
+  );
 }
 
-/** Of the weights, which are float32 in an archive and in memory. */
-export function weightBytes(weights: readonly WeightSpec[]): number {
-  return weights.reduce((sum, { shape }) => sum + shape.reduce((product, n) => product * n, 4), 0);
+/** Of float32 weights, tables and rotary tables, in an archive as in memory. */
+export function tensorBytes({ weights, tables, rotary, integers }: Omit<BuildSpec, "output">): number {
+  const values = ({ shape }: { shape: number[] }) => shape.reduce((product, n) => product * n, 1);
+  const positions = rotary.reduce((sum, { dimensions }) => sum + dimensions * (integers.context ?? 0), 0);
+  return 4 * [...weights, ...tables].reduce((sum, buffer) => sum + values(buffer), positions);
 }

@@ -7,7 +7,7 @@ import { readArchive } from "./archive.js";
 import { fileName } from "./build.js";
 import { modelCache, refuseWhileMade, removeEntry } from "./cache.js";
 import type { MetadataValue } from "./checkpoint.js";
-import { familyOf } from "./families.js";
+import { familyOf } from "./families/index.js";
 import { CONFIG } from "./folder.js";
 import { readGguf } from "./gguf.js";
 import { CachedRepository, cachedRepositories } from "./hub-cache.js";

@@ -1,3 +1,4 @@
+import { closeSync, openSync, readSync } from "node:fs";
 import { TokenlenseError } from "../errors.js";
 import type { WeightPart } from "../native.js";
 
@@ -43,6 +44,23 @@ export interface Checkpoint {
   tensors: Map<string, StoredTensor>;
   /** GGUF metadata, or the folder's config.json. */
   settings: Map<string, MetadataValue>;
+}
+
+/**
+ * Values of a small tensor that settings are kept in.
+ * @throws ERR_TOKENLENSE_FORMAT where it is not float32, or too large to be one.
+ */
+export function readFloats({ name, file, offset, encoding, shape }: StoredTensor): Float64Array {
+  const values = shape.reduce((product, n) => product * n, 1);
+  if (encoding !== "F32" || values > 65_536) throw inconsistent(file, `has tensor ${name} as ${values} values in ${encoding}`);
+  const bytes = Buffer.alloc(4 * values);
+  const descriptor = openSync(file, "r");
+  try {
+    readSync(descriptor, bytes, 0, bytes.length, offset);
+  } finally {
+    closeSync(descriptor);
+  }
+  return Float64Array.from({ length: values }, (_, i) => bytes.readFloatLE(4 * i));
 }
 
 /** ERR_TOKENLENSE_ARCHITECTURE for a part of the architecture that the family's source does not compute. */

@@ -1,7 +1,8 @@
+#include "activation.h"
 #include "gemm.h"
 #include "rows.h"
 
-// tokenlense::swiglu(gate_up): silu(gate) ∘ up, gate and up being the halves of the last dimension. Shazeer 2020.
+// tokenlense::gated(gate_up, activation): f(gate) ∘ up, gate and up being the halves of the last dimension. Shazeer 2020.
 
 namespace tokenlense {
 namespace {
@@ -17,14 +18,14 @@ TOKENLENSE_VECTORISED void backward_rows(float* out, int64_t pitch, const float*
   }
 }
 
-class SwigluBackward : public RaggedNode {
+class GatedBackward : public RaggedNode {
  public:
   // The two factors are all that backward needs, and are reused by every output: no exponential in the inner loop.
-  SwigluBackward(at::Tensor by_gate, at::Tensor by_up, bool pairs) : by_gate_(std::move(by_gate)), by_up_(std::move(by_up)) {
+  GatedBackward(at::Tensor by_gate, at::Tensor by_up, bool pairs) : by_gate_(std::move(by_gate)), by_up_(std::move(by_up)) {
     length_ = by_up_.size(-2);
     pairs_ = pairs;
   }
-  std::string name() const override { return "TokenlenseSwigluBackward"; }
+  std::string name() const override { return "TokenlenseGatedBackward"; }
   int64_t saved_bytes() const override { return static_cast<int64_t>(by_gate_.nbytes() + by_up_.nbytes()); }
 
   Cotangent ragged(Cotangent g, const Cotangent*) override {
@@ -47,42 +48,39 @@ class SwigluBackward : public RaggedNode {
   at::Tensor by_gate_, by_up_;  // [batch, length, hidden]
 };
 
-at::Tensor swiglu_forward(const at::Tensor& gate_up) {
-  auto halves = gate_up.chunk(2, -1);
-  return at::silu(halves[0]).mul_(halves[1]);
+at::Tensor gated_forward(const at::Tensor& gate_up, c10::string_view name) {
+  const auto halves = gate_up.chunk(2, -1);
+  return activation_of(name).f(halves[0]).mul_(halves[1]);
 }
 
-at::Tensor silu_slope(const at::Tensor& z) {  // d silu(z)/dz = σ(z)·(1 + z·(1 − σ(z)))
-  const at::Tensor sigmoid = z.sigmoid();
-  return sigmoid * (1 + z * (1 - sigmoid));
-}
-
-at::Tensor swiglu_autograd(const at::Tensor& gate_up) {
+at::Tensor gated_autograd(const at::Tensor& gate_up, c10::string_view name) {
   at::AutoDispatchBelowADInplaceOrView below;
-  if (!recording(gate_up)) return swiglu_forward(gate_up);
+  if (!recording(gate_up)) return gated_forward(gate_up, name);
+  const Activation activation = activation_of(name);
   const auto halves = gate_up.detach().chunk(2, -1);
-  const at::Tensor &gate = halves[0], &up = halves[1];
-  const at::Tensor sigmoid = gate.sigmoid(), silu = gate * sigmoid;
-  at::Tensor y = silu * up, by_gate, by_up;
+  const at::Tensor &gate = halves[0], &up = halves[1], value = activation.f(gate);
+  at::Tensor y = value * up;
   const Rules rules = current_rules();
-  if (rules == Rules::deeplift) {
-    by_gate = secant(pairs_of(gate), at::silu, silu_slope).mul_(mean_of(pairs_of(up)));
-    by_up = mean_of(pairs_of(silu));
-  } else if (rules == Rules::attnlrp) {
-    by_gate = (sigmoid * up).mul_(0.5);
-    by_up = silu * 0.5;
+  const at::Tensor slope = slope_by_rules(activation, gate, value, rules);
+  at::Tensor by_gate, by_up;
+  if (rules == Rules::deeplift) {  // a product goes by the mean of the other factor
+    by_gate = slope * mean_of(pairs_of(up));
+    by_up = mean_of(pairs_of(value));
+  } else if (rules == Rules::attnlrp) {  // half to each factor
+    by_gate = (slope * up).mul_(0.5);
+    by_up = value * 0.5;
   } else {
-    by_gate = (sigmoid + silu * (1 - sigmoid)).mul_(up);
-    by_up = silu;
+    by_gate = slope * up;
+    by_up = value;
   }
-  record<SwigluBackward>(y, gate_up, by_gate, by_up, rules == Rules::deeplift);
+  record<GatedBackward>(y, gate_up, by_gate, by_up, rules == Rules::deeplift);
   return y;
 }
 
 }  // namespace
 
-TORCH_LIBRARY_FRAGMENT(tokenlense, m) { m.def("swiglu(Tensor gate_up) -> Tensor"); }
-TORCH_LIBRARY_IMPL(tokenlense, CompositeExplicitAutograd, m) { m.impl("swiglu", swiglu_forward); }
-TORCH_LIBRARY_IMPL(tokenlense, Autograd, m) { m.impl("swiglu", swiglu_autograd); }
+TORCH_LIBRARY_FRAGMENT(tokenlense, m) { m.def("gated(Tensor gate_up, str activation) -> Tensor"); }
+TORCH_LIBRARY_IMPL(tokenlense, CompositeExplicitAutograd, m) { m.impl("gated", gated_forward); }
+TORCH_LIBRARY_IMPL(tokenlense, Autograd, m) { m.impl("gated", gated_autograd); }
 
 }  // namespace tokenlense

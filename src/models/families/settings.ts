@@ -1,0 +1,134 @@
+import { z } from "zod";
+import { type Checkpoint, inconsistent, type MetadataValue, unsupported } from "../checkpoint.js";
+import type { Sizes } from "./family.js";
+
+export const count = z.int().positive();
+export const real = z.number().positive();
+
+/**
+ * Settings of a checkpoint, as a family's schema has them.
+ * @throws ERR_TOKENLENSE_FORMAT where they do not hold.
+ */
+export function readSettings<T extends z.ZodType>({ path, settings }: Checkpoint, schema: T): z.infer<T> {
+  const parsed = schema.safeParse(Object.fromEntries(settings));
+  if (parsed.success) return parsed.data;
+  throw inconsistent(path, `has settings that do not hold: ${z.prettifyError(parsed.error).replace(/\s*\n\s*/g, " ")}`);
+}
+
+/** Keys that may stand in a GGUF file if they ask for nothing: the values that do, and what they would ask for. */
+export type NeutralSettings = Record<string, { neutral: readonly MetadataValue[]; asks: string } | "read elsewhere">;
+
+const NEUTRAL: NeutralSettings = {
+  expert_count: { neutral: [0], asks: "mixture-of-experts layers" },
+  expert_used_count: { neutral: [0], asks: "mixture-of-experts layers" },
+  "attention.causal": { neutral: [true], asks: "attention that is not causal" },
+  "attention.sliding_window": { neutral: [0], asks: "sliding-window attention" },
+};
+
+/** Sizes, by the names that every architecture has for them in GGUF. */
+const ggufSizes = z.object({
+  block_count: count,
+  context_length: count,
+  embedding_length: count,
+  feed_forward_length: count,
+  "attention.head_count": count,
+  "attention.head_count_kv": count.optional(),
+  "attention.key_length": count.optional(),
+  "attention.value_length": count.optional(),
+  vocab_size: count.optional(),
+});
+
+/** What tells of rotary positions in GGUF. */
+export const ggufRotary = z.object({
+  "rope.dimension_count": count.optional(),
+  "rope.freq_base": real.default(10_000),
+  "rope.scaling.type": z.string().optional(),
+  "rope.scaling.factor": z.number().nonnegative().optional(),
+  "rope.scaling.original_context_length": count.optional(),
+  "rope.scaling.attn_factor": real.optional(),
+  "rope.scaling.finetuned": z.boolean().optional(),
+  "rope.scale_linear": z.number().nonnegative().optional(),
+});
+export type GgufRotary = z.infer<typeof ggufRotary>;
+
+/**
+ * Settings of a GGUF file without their prefix, the architecture's name, where every one must be known.
+ * @param schema of those beside the sizes.
+ * @throws ERR_TOKENLENSE_ARCHITECTURE for one that asks for what the family does not compute, as {@link readSettings}.
+ */
+export function readGguf<T extends z.ZodRawShape>(
+  { path, settings, tensors }: Checkpoint,
+  schema: z.ZodObject<T>,
+  neutral: NeutralSettings = {},
+): { read: z.infer<z.ZodObject<T>>; sizes: Sizes } {
+  const architecture = settings.get("general.architecture");
+  const whole = ggufSizes.extend(schema.shape);
+  const own: Record<string, MetadataValue> = {};
+  for (const [key, value] of settings) {
+    if (!key.startsWith(`${architecture}.`)) continue;
+    const name = key.slice(`${architecture}.`.length);
+    own[name] = value;
+    if (name in whole.shape) continue;
+    const known = neutral[name] ?? NEUTRAL[name];
+    if (!known) throw unsupported(path, `has the setting ${key}, which this version does not know`);
+    if (known === "read elsewhere") continue;
+    if (!known.neutral.includes(value)) throw unsupported(path, `asks for ${known.asks} (${key} = ${String(value)})`);
+  }
+  const parsed = whole.safeParse(own);
+  if (!parsed.success) {
+    const said = z.prettifyError(parsed.error).replace(/\s*\n\s*/g, " ");
+    throw inconsistent(path, `has settings of ${architecture} that do not hold: ${said}`);
+  }
+  const read = parsed.data as z.infer<typeof ggufSizes> & z.infer<z.ZodObject<T>>;
+  const [width, heads] = [read.embedding_length, read["attention.head_count"]];
+  const headDim = read["attention.key_length"] ?? width / heads;
+  if ((read["attention.value_length"] ?? headDim) !== headDim)
+    throw unsupported(path, "has values of another size than keys");
+  return {
+    read,
+    sizes: {
+      layers: read.block_count,
+      heads,
+      kvHeads: read["attention.head_count_kv"] ?? heads,
+      headDim,
+      width,
+      hidden: read.feed_forward_length,
+      // The embedding knows best: files exist whose vocabulary was padded after the settings were written.
+      vocabulary: tensors.get("token_embd.weight")?.shape[0] ?? read.vocab_size ?? 0,
+      context: read.context_length,
+    },
+  };
+}
+
+/** Tables of positions are as long as the context; above this a number is a damaged one. */
+const LONGEST_CONTEXT = 2 ** 20;
+
+/** @throws ERR_TOKENLENSE_FORMAT for sizes that no model has. */
+export function checkSizes(path: string, sizes: Sizes): void {
+  const { layers, heads, kvHeads, headDim, width, vocabulary, context } = sizes;
+  if (layers > 10_000) throw inconsistent(path, `has ${layers} layers`);
+  if (vocabulary < 1) throw inconsistent(path, "has no token embedding");
+  if (context > LONGEST_CONTEXT) throw inconsistent(path, `has a context of ${context} tokens`);
+  if (heads % kvHeads !== 0)
+    throw inconsistent(path, `has ${heads} heads, which ${kvHeads} key/value heads cannot share`);
+  if (!Number.isInteger(headDim))
+    throw inconsistent(path, `has ${width} dimensions, which ${heads} heads cannot share`);
+}
+
+/** transformers' names of activations, and ours. */
+const ACTIVATIONS: Record<string, string> = {
+  silu: "silu",
+  swish: "silu",
+  relu: "relu",
+  gelu: "gelu",
+  gelu_new: "gelu_tanh",
+  gelu_fast: "gelu_tanh",
+  gelu_pytorch_tanh: "gelu_tanh",
+};
+
+/** @throws ERR_TOKENLENSE_ARCHITECTURE for one that no operator computes. */
+export function activationOf(path: string, name: string): string {
+  const activation = Object.hasOwn(ACTIVATIONS, name) ? ACTIVATIONS[name] : undefined;
+  if (activation) return activation;
+  throw unsupported(path, `has the activation ${name}, not one of ${Object.keys(ACTIVATIONS).join(", ")}`);
+}

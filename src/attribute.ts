@@ -13,6 +13,7 @@ import { native } from "./install/binding.js";
 import { packageVersion } from "./install/paths.js";
 import { resolveChoice } from "./methods/choice.js";
 import type { Method, MethodName, MethodOptions } from "./methods/index.js";
+import { lacking } from "./methods/method.js";
 import type { Model } from "./models/model.js";
 import type { AttributionPlan } from "./native.js";
 import { callback, maxNewTokens, parseOptions, promptOptions, targetOptions } from "./options.js";
@@ -186,9 +187,8 @@ async function sequence(
 }
 
 function requireCapability(model: Model, method: Method): void {
-  const present = new Set(model.contract.methods);
-  const missing = method.needs.map((set) => set.filter((name) => !present.has(name)));
-  if (missing.some((names) => names.length === 0)) return;
+  const missing = lacking(method, model.contract.methods);
+  if (!missing) return;
   const sets = missing.map((names) => names.join(", "));
   throw new TokenlenseError(
     "ERR_TOKENLENSE_CAPABILITY",

@@ -12,8 +12,10 @@ export type ErrorCode =
   | "ERR_TOKENLENSE_QUANTISATION"
   /** A model architecture that no family covers. */
   | "ERR_TOKENLENSE_ARCHITECTURE"
-  /** A model name that is not known. */
+  /** A model name that is not known, here or on the Hugging Face hub. */
   | "ERR_TOKENLENSE_MODEL"
+  /** The Hugging Face hub refuses access: a gated repository, a token that is missing, wrong or of too few rights. */
+  | "ERR_TOKENLENSE_ACCESS"
   /** The model lacks something that the method needs. */
   | "ERR_TOKENLENSE_CAPABILITY"
   /** The prompt is empty. */

@@ -86,7 +86,7 @@ async function fromArchive(folder: string, progress: Progress): Promise<void> {
   const file = join(cacheDirectory(), "downloads", `${sha256}.zip`);
   const fetching = progress.bar(`fetching libtorch ${LIBTORCH_VERSION} from ${new URL(url).host}`, "bytes");
   try {
-    await download({ url, sha256, file, onProgress: fetching.update });
+    await download({ url, digest: sha256, file, onProgress: fetching.update });
   } finally {
     fetching.stop();
   }

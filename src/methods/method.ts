@@ -42,6 +42,12 @@ export function defineMethod<Options extends z.ZodType>(method: Method<Options>)
   return method;
 }
 
+/** What an archive with these TorchScript methods lacks of each of the sets that would do; undefined: nothing. */
+export function lacking({ needs }: Pick<Method, "needs">, present: readonly string[]): string[][] | undefined {
+  const missing = needs.map((set) => set.filter((name) => !present.includes(name)));
+  return missing.some((names) => names.length === 0) ? undefined : missing;
+}
+
 const layered = ["embed", "layer", "final", "logits"] as const;
 
 /** Gradients with respect to the embeddings, and perturbations, work with either contract. */

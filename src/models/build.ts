@@ -20,9 +20,11 @@ import type { TokenizerFiles } from "./tokenizer-json.js";
 export function archivePath(name: string, sourceSha256: string): string {
   const recipe = [packageVersion(), CONTRACT_VERSION, ...FAMILIES.map((family) => familySource(family).source)];
   const digest = createHash("sha256").update(JSON.stringify(recipe)).digest("hex");
-  const plain = name.replace(/[^\w.-]+/g, "_");
-  return join(modelCache(), `${plain}-${sourceSha256.slice(0, 12)}-${digest.slice(0, 8)}.pt`);
+  return join(modelCache(), `${fileName(name)}-${sourceSha256.slice(0, 12)}-${digest.slice(0, 8)}.pt`);
 }
+
+/** A model's name as its files in the cache begin. */
+export const fileName = (name: string): string => name.replace(/[^\w.-]+/g, "_");
 
 /** Archives of the same source by an older recipe: half a gigabyte each that nothing would use again. */
 async function removeOutdated(path: string): Promise<void> {
@@ -79,8 +81,21 @@ export async function buildSpec({ name, sha256, checkpoint, tokenizer }: Source)
   };
 }
 
-/** Builds an archive at `path` in the cache, once for all processes. Errors: {@link buildSpec}'s, {@link makeOnce}'s. */
+/** Builds an archive at `path` in the cache, once for all processes. Errors: {@link writeArchive}'s. */
 export async function buildArchive(path: string, source: Source, options: LoadOptions): Promise<void> {
+  await writeArchive(path, source, options);
+  await removeOutdated(path);
+}
+
+/**
+ * Builds an archive at `path`, unless it is there. Errors: {@link buildSpec}'s, {@link makeOnce}'s.
+ * @param options.variable see {@link makeOnce}.
+ */
+export async function writeArchive(
+  path: string,
+  source: Source,
+  options: LoadOptions & { variable?: string },
+): Promise<void> {
   const spec = await buildSpec(source);
   const { onProgress } = options;
   const progress =
@@ -91,13 +106,18 @@ export async function buildArchive(path: string, source: Source, options: LoadOp
     write: (temporary) => run(native().buildArchive({ ...spec, output: temporary }, progress), options.signal),
     ...options,
   });
-  await removeOutdated(path);
 }
 
-/** Of the archive: float32 weights and rotary tables, extra files, and some room for the graph and the zip's directory. */
-function archiveBytes({ weights, tables, rotary, integers, files }: Omit<BuildSpec, "output">): number {
+/** Of the archive: tensors, extra files, and some room for the graph and the zip's directory. */
+function archiveBytes(spec: Omit<BuildSpec, "output">): number {
+  return (
+    tensorBytes(spec) + Object.values(spec.files).reduce((sum, file) => sum + Buffer.byteLength(file), 0) + 2 ** 20
+  );
+}
+
+/** Of float32 weights, tables and rotary tables, in an archive as in memory. */
+export function tensorBytes({ weights, tables, rotary, integers }: Omit<BuildSpec, "output">): number {
   const values = ({ shape }: { shape: number[] }) => shape.reduce((product, n) => product * n, 1);
   const positions = rotary.reduce((sum, { dimensions }) => sum + dimensions * (integers.context ?? 0), 0);
-  const floats = [...weights, ...tables].reduce((sum, buffer) => sum + values(buffer), positions);
-  return 4 * floats + Object.values(files).reduce((sum, file) => sum + Buffer.byteLength(file), 0) + 2 ** 20;
+  return 4 * [...weights, ...tables].reduce((sum, buffer) => sum + values(buffer), positions);
 }

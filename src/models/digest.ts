@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { createReadStream } from "node:fs";
 import { mkdir, readFile, realpath, rename, stat, writeFile } from "node:fs/promises";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { z } from "zod";
 import { TokenlenseError } from "../errors.js";
 import { throwIfCancelled } from "../task.js";
@@ -50,15 +50,38 @@ export async function knownSha256(path: string): Promise<string | undefined> {
 export async function rememberedSha256(path: string, options: LoadOptions = {}): Promise<string> {
   const known = await knownSha256(path);
   if (known !== undefined) return known;
-  const { key, ...found } = await identity(path);
-  const digest = await sha256(key, options);
-  const { [key]: _, ...others } = await readIndex();
-  const kept = Object.entries(others).slice(-REMEMBERED + 1);
-  await writeIndex(Object.fromEntries([...kept, [key, { ...found, sha256: digest }]]));
+  const found = await identity(path);
+  const digest = await sha256(found.key, options);
+  const name = basename(found.key);
+  // As the hub's cache names large files. Nothing else would find out that one was damaged there.
+  if (/^[0-9a-f]{64}$/.test(name) && name !== digest) {
+    throw new TokenlenseError("ERR_TOKENLENSE_FORMAT", `${found.key} is damaged: its SHA-256 is ${digest}.`, {
+      hint: "Remove the file, and load the model again to have it downloaded anew.",
+    });
+  }
+  await remember(found, digest);
   return digest;
 }
 
-async function identity(path: string): Promise<{ key: string; size: number; modified: number; inode: number }> {
+/** Remembers the digest of a file that was read already. */
+export async function rememberSha256(path: string, digest: string): Promise<void> {
+  await remember(await identity(path), digest);
+}
+
+async function remember({ key, ...found }: Identity, digest: string): Promise<void> {
+  const { [key]: _, ...others } = await readIndex();
+  const kept = Object.entries(others).slice(-REMEMBERED + 1);
+  await writeIndex(Object.fromEntries([...kept, [key, { ...found, sha256: digest }]]));
+}
+
+interface Identity {
+  key: string;
+  size: number;
+  modified: number;
+  inode: number;
+}
+
+async function identity(path: string): Promise<Identity> {
   const key = await realpath(path);
   const { size, mtimeMs, ino } = await stat(key);
   return { key, size, modified: mtimeMs, inode: ino };

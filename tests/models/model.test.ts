@@ -3,6 +3,7 @@ import {
   existsSync,
   mkdirSync,
   readdirSync,
+  rmSync,
   statSync,
   truncateSync,
   utimesSync,
@@ -88,10 +89,10 @@ describe("loadModel", () => {
   it("builds once, and reads nothing but the archive the next time", async () => {
     expect(await phases(path)).toEqual(["verify", "build", "load"]);
     const [archive] = cached();
-    const { mtimeMs } = statSync(join(modelCache(), archive as string));
+    const { ino } = statSync(join(modelCache(), archive as string));
     expect(await phases(path)).toEqual(["load"]);
     expect(cached()).toEqual([archive]);
-    expect(statSync(join(modelCache(), archive as string)).mtimeMs).toBe(mtimeMs);
+    expect(statSync(join(modelCache(), archive as string)).ino).toBe(ino);
   });
 
   it("builds anew when the file has changed, and not when it was only touched", async () => {
@@ -133,6 +134,19 @@ describe("loadModel", () => {
     truncateSync(archive, 5000);
     expect(await phases(path)).toEqual(["load", "build"]);
     expect(await phases(path)).toEqual(["load"]);
+  });
+
+  it("builds an archive again that is removed when it is about to be loaded", async () => {
+    await phases(path);
+    const archive = join(modelCache(), cached()[0] as string);
+    const seen: string[] = [];
+    const onProgress = ({ phase }: LoadProgress) => {
+      if (phase === "load" && !seen.includes(phase)) rmSync(archive);
+      seen.push(phase);
+    };
+    using model = await loadModel(path, { ...CPU, onProgress });
+    expect(model.contract.layers).toBe(2);
+    expect(seen).toContain("build");
   });
 
   it("names the nearest models where it knows none of the name", async () => {

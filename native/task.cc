@@ -91,9 +91,12 @@ class Task : public TaskContext, public std::enable_shared_from_this<Task> {
     done_signal_.notify_all();
   }
 
-  void wait() {
+  /// Until its work is over, after which it touches nothing of JavaScript's; on the environment's own thread, as its end demands: the
+  /// lane's thread may be the last to hold the task, and must find no reference to free.
+  void outlive_environment() {
     std::unique_lock lock(mutex_);
     done_signal_.wait(lock, [&] { return finished_; });
+    on_progress_.Reset();
   }
 
  private:
@@ -138,11 +141,20 @@ struct Unfinished {
 };
 thread_local std::unique_ptr<Unfinished> unfinished;  // an environment lives on one thread
 
-void end_environment(void*) {
+void end_tasks(void*) {
   if (!unfinished) return;
   for (const auto& task : unfinished->tasks) task->cancel();
-  for (const auto& task : unfinished->tasks) task->wait();
-  unfinished.reset();
+  for (const auto& task : unfinished->tasks) task->outlive_environment();
+  unfinished->tasks.clear();
+}
+
+// process.exit() runs no cleanup hooks, only JavaScript's "exit" listeners, and then C++'s destructors, libtorch's among them.
+void end_tasks_with(Napi::Env env) {
+  napi_add_env_cleanup_hook(env, end_tasks, nullptr);
+  const Napi::Object process = env.Global().Get("process").As<Napi::Object>();
+  process.Get("on").As<Napi::Function>().Call(
+      process, {Napi::String::New(env, "exit"), Napi::Function::New(
+                                                    env, [](const Napi::CallbackInfo&) { end_tasks(nullptr); }, "endTasks")});
 }
 
 void Task::settle(Napi::Env env, const Finish& finish, std::exception_ptr failure) {
@@ -170,7 +182,7 @@ std::string first_line(const char* text) {
 Napi::Object start_task(Napi::Env env, Lane lane, Napi::Value on_progress, Work work) {
   if (!unfinished) {
     unfinished = std::make_unique<Unfinished>();
-    napi_add_env_cleanup_hook(env, end_environment, nullptr);
+    end_tasks_with(env);
   }
   auto task = std::make_shared<Task>(env, on_progress, std::move(work));
   unfinished->tasks.insert(task);

@@ -288,7 +288,10 @@ describe("a process that ends", () => {
       const start = (onProgress) => native().attribute(model, plan, onProgress);`;
     const middle = join(folder, "middle.mjs");
     writeFileSync(middle, `${work} start(() => process.exit(7)); for (let i = 0; i < 5; i++) start();`);
-    expect(spawnSync(process.execPath, [middle], { encoding: "utf8" })).toMatchObject({ status: 7, signal: null });
+    // Several times: where the lane still works while C++'s destructors run, it is by chance whether it meets one.
+    const limits = { encoding: "utf8", timeout: 60_000 } as const;
+    for (let i = 0; i < 5; i++)
+      expect(spawnSync(process.execPath, [middle], limits)).toMatchObject({ status: 7, signal: null });
     const worker = join(folder, "worker.mjs");
     writeFileSync(
       worker,
@@ -306,7 +309,7 @@ describe("a process that ends", () => {
       const result = await start().promise;
       console.log(result.scores.shape.join());`,
     );
-    const ended = spawnSync(process.execPath, [parent], { encoding: "utf8" });
+    const ended = spawnSync(process.execPath, [parent], limits);
     expect(ended.stderr).toBe("");
     expect(ended).toMatchObject({ status: 0, signal: null, stdout: "500,495,128\n" });
   });

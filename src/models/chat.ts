@@ -45,8 +45,7 @@ export function renderChat(
       tools: null,
       documents: null,
       add_generation_prompt: addGenerationPrompt,
-      // The template engine's own writes month names in the system's language; templates expect Python's.
-      strftime_now: (format: string) => (require("strftime") as typeof import("strftime"))(format),
+      ...PYTHON,
     });
   try {
     return render(messages);
@@ -66,11 +65,21 @@ export function renderChat(
   }
 }
 
+/** What the template engine does otherwise than Python: dates in the system's language, and it strips white space whatever it is told. */
+const PYTHON = {
+  tokenlense_strftime: (format: string) => (require("strftime") as typeof import("strftime"))(format),
+  tokenlense_strip: (text: string, characters: string) => stripEnd(stripStart(text, characters), characters),
+  tokenlense_lstrip: stripStart,
+  tokenlense_rstrip: stripEnd,
+};
+
 function parse(template: string): { render(variables: Record<string, unknown>): string } {
   // Read only when a chat is written: most runs have none.
   const { Template } = require("@huggingface/jinja") as typeof import("@huggingface/jinja");
   try {
-    return new Template(template);
+    const parsed = new Template(`{% set strftime_now = tokenlense_strftime %}\n${template}`);
+    replaceStrips(parsed.parsed);
+    return parsed;
   } catch (cause) {
     throw new TokenlenseError(
       "ERR_TOKENLENSE_FORMAT",
@@ -78,6 +87,36 @@ function parse(template: string): { render(variables: Record<string, unknown>): 
       { hint: "Write the prompt in the model's chat format yourself, and give it as plain text.", cause },
     );
   }
+}
+
+/** Makes `text.strip(characters)` a call of ours, anywhere in a parsed template. */
+function replaceStrips(node: unknown): void {
+  if (node instanceof Map) for (const entry of node) replaceStrips(entry);
+  if (typeof node !== "object" || node === null) return;
+  for (const child of Object.values(node)) replaceStrips(child);
+  const call = node as {
+    type?: string;
+    callee?: { type: string; object: unknown; property: { value: string } };
+    args: unknown[];
+  };
+  if (call.type !== "CallExpression" || call.callee?.type !== "MemberExpression" || call.args.length === 0) return;
+  const name = call.callee.property.value;
+  if (!["strip", "lstrip", "rstrip"].includes(name)) return;
+  Object.assign(call, {
+    callee: { type: "Identifier", value: `tokenlense_${name}` },
+    args: [call.callee.object, ...call.args],
+  });
+}
+
+function stripStart(text: string, characters: string): string {
+  const all = [...text];
+  const start = all.findIndex((character) => !characters.includes(character));
+  return start < 0 ? "" : all.slice(start).join("");
+}
+
+function stripEnd(text: string, characters: string): string {
+  const all = [...text];
+  return all.slice(0, all.findLastIndex((character) => !characters.includes(character)) + 1).join("");
 }
 
 function succeeds(attempt: () => unknown): boolean {

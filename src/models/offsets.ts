@@ -26,7 +26,10 @@ export function locate(pieces: readonly LocatedPiece[], given: string, prefix: P
 function tiled(pieces: readonly LocatedPiece[], text: string): Span[] | undefined {
   if (pieces.map((piece) => piece.text).join("") !== text) return undefined;
   let end = 0;
-  return pieces.map((piece) => [end, (end += piece.text.length)]);
+  return pieces.map((piece) => {
+    end += piece.text.length;
+    return [end - piece.text.length, end];
+  });
 }
 
 /** Marks may be missing in the text, and the space before it; undefined where anything else is. */
@@ -82,16 +85,19 @@ function aligned(pieces: readonly LocatedPiece[], text: string): Span[] {
   };
   let [s, f] = [0, 0];
   let [dropped, made]: [Unit[], Unit[]] = [[], []];
-  for (const { added, removed, count } of diffArrays(
-    source.map(({ unit }) => unit),
-    found.map(({ unit }) => unit),
-  )) {
-    if (removed) dropped = source.slice(s, (s += count));
-    else if (added) made = found.slice(f, (f += count));
-    else {
+  const units = (side: readonly Unit[]) => side.map(({ unit }) => unit);
+  for (const { added, removed, count } of diffArrays(units(source), units(found))) {
+    if (removed) {
+      dropped = source.slice(s, s + count);
+      s += count;
+    } else if (added) {
+      made = found.slice(f, f + count);
+      f += count;
+    } else {
       replaced(dropped, made, found[f - made.length - 1]?.index, give);
       [dropped, made] = [[], []];
-      for (let i = 0; i < count; i++) give((found[f++] as Unit).index, (source[s++] as Unit).index);
+      for (let i = 0; i < count; i++) give((found[f + i] as Unit).index, (source[s + i] as Unit).index);
+      [s, f] = [s + count, f + count];
     }
   }
   replaced(dropped, made, found[f - made.length - 1]?.index, give);

@@ -216,10 +216,10 @@ TEMPLATES = {
     "others": """{# a comment #}{% macro turn(role, text='') -%}
 [{{ role | upper }}: {{ text }}]
 {%- endmacro %}{{ strftime_now('%Y-%m-%d %A, %B %-d %H:%M:%S %j %y %I %p') }}
-{% for m in messages %}{{ turn(m.role | capitalize, m.content.replace('a', 'b', 1)) }}{{ {'n': loop.index, 'r': m['role'], 'é': [1, 2.5, none, true]} | tojson }}
-{{ m | tojson(indent=2) }}{{ m.get('name', 'nobody') }}{% for k, v in m.items() %}({{ k }}={{ v | length }}){% endfor %}
-{% if m.role == 'assistant' %}{% generation %}{{ m.content }}{% endgeneration %}{% endif %}{% if loop.index > 2 %}{% break %}{% endif %}
-{% endfor %}{{ messages | map(attribute='role') | join(', ') }} {{ tools is none }} {{ documents is none }} {{ nothing is defined }} {{ pad_token }}{{ unk_token | default('?') }}""",
+{% for m in messages %}{% if loop.index > 2 %}{% break %}{% endif %}{{ turn(m.role | capitalize, m.content.replace('a', 'b', 1)) }}{{ {'n': loop.index, 'r': m['role'], 'é': [1, 2.5, none, true]} | tojson }}
+{{ m | tojson(indent=2) }}{{ m.get('name', 'nobody') }}{% for k, v in m.items() %}({{ k }}={{ v | lower }}){% endfor %}
+{% if m.role == 'assistant' %}{% generation %}{{ m.content }}{% endgeneration %}{% endif %}
+{% endfor %}{{ messages | map(attribute='role') | join(', ') }} {{ 'none' if tools is none and documents is none and nothing is not defined }} {{ '--a-b-'.strip('-') ~ ' xxyzx'.lstrip(' x') ~ 'é\\n\\n'.rstrip('\\n') }} {{ pad_token }}{{ unk_token | default('?') }}""",
 }
 
 CONVERSATIONS = [

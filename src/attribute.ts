@@ -16,7 +16,7 @@ import type { Method, MethodName, MethodOptions } from "./methods/index.js";
 import type { Model } from "./models/model.js";
 import type { AttributionPlan } from "./native.js";
 import { callback, maxNewTokens, parseOptions, promptOptions, targetOptions } from "./options.js";
-import { Attribution, type Token } from "./result.js";
+import { Attribution } from "./result.js";
 import {
   endedAtOnce,
   forcedIds,
@@ -25,6 +25,7 @@ import {
   type Prompt,
   readPrompt,
   requireContext,
+  toTokens,
 } from "./sequence.js";
 import type { StepChoice } from "./steps/index.js";
 import { dropoutOf, scoresOf } from "./steps/run.js";
@@ -38,8 +39,8 @@ export interface AttributionProgress {
 
 export interface AttributeOptions<Name extends MethodName = MethodName> extends PromptOptions {
   /**
-   * The whole text to attribute, which begins with the prompt. With `chat`, it may begin with the prompt as given, and
-   * what follows is the reply. Without a target, the model continues the prompt.
+   * The whole text to attribute, which begins with the prompt. With `chat` or `messages`, it may begin with the prompt as
+   * given (of messages, the last one's content), and what follows is the reply. Without a target, the model continues the prompt.
    */
   target?: string | undefined;
   /** With `promptIds`: the whole sequence, which begins with them. */
@@ -129,9 +130,7 @@ export async function attribute<Name extends MethodName = MethodName>(
   );
   return new Attribution(
     {
-      tokens: model.tokenizer
-        .tokens(ids)
-        .map((token, i): Token => ({ ...token, role: i < prompt.ids.length ? "prompt" : "target" })),
+      tokens: toTokens(model, ids, target, prompt.ids.length),
       promptLength: prompt.ids.length,
       scores: outcome.scores.data() as Float32Array,
       shape: outcome.scores.shape,

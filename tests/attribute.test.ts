@@ -88,7 +88,10 @@ describe("attribute", () => {
       "<|im_start|>system\nBe brief.<|im_end|>\n<|im_start|>user\nWhy?<|im_end|>\n<|im_start|>assistant\n",
     );
     expect(result.target).toBe(`${result.input} Because.`);
-    expect(result.tokens[0]).toEqual({ id: 1, token: "<|im_start|>", text: "<|im_start|>", role: "prompt" });
+    expect(result.tokens[0]).toEqual({
+      ...{ id: 1, token: "<|im_start|>", text: "<|im_start|>", role: "prompt" },
+      ...{ start: 0, end: 12 },
+    });
   });
 
   it("takes a text whose tokens are parts of characters", async () => {

@@ -1,7 +1,9 @@
-import { diffArrays } from "diff";
+import { createRequire } from "node:module";
 import type { Span } from "../aggregation/segments.js";
 import { wellFormed } from "./pieces.js";
 import type { Prefix } from "./tokenizer-library.js";
+
+const require = createRequire(import.meta.url);
 
 export interface LocatedPiece {
   /** As `Tokenizer.tokens` has it. */
@@ -16,11 +18,12 @@ export interface LocatedPiece {
  * The tokens tile the text: each begins where the one before it ended. Empty are tokens that the text does not hold (BOS,
  * a space that was put before it) and those that only begin a character, which is the last one's as in `readable`. Gaps are
  * what the tokenizer dropped: bytes that the vocabulary lacks, white space that a special token or BERT takes away. Where it
- * rewrote the text (composed it, lower-cased it), the two are aligned character by character.
+ * rewrote the text (composed it, lower-cased it), the two are aligned character by character; what an unknown token stands
+ * for is then a guess where the same characters are near.
  */
 export function locate(pieces: readonly LocatedPiece[], given: string, prefix: Prefix): Span[] {
   const text = wellFormed(given);
-  return tiled(pieces, text) ?? stepped(pieces, text, prefix) ?? aligned(pieces, text);
+  return tiled(pieces, text) ?? stepped(pieces, text, prefix) ?? aligned(pieces, text, prefix);
 }
 
 function tiled(pieces: readonly LocatedPiece[], text: string): Span[] | undefined {
@@ -50,18 +53,14 @@ function stepped(pieces: readonly LocatedPiece[], text: string, prefix: Prefix):
   return place === text.length ? spans : undefined;
 }
 
-/** A character of either side; those that a tokenizer takes for one another have the same units. */
+/** A character of either side. Those that a tokenizer takes for one another are the same unit. */
 interface Unit {
   unit: string;
-  /** Of the text, or of the pieces. */
+  /** Where the character begins in the text; or the piece's index. */
   index: number;
 }
 
-function aligned(pieces: readonly LocatedPiece[], text: string): Span[] {
-  const [first, last] = [
-    absentMarks(pieces, text.startsWith.bind(text)),
-    absentMarks(pieces.toReversed(), text.endsWith.bind(text)),
-  ];
+function aligned(pieces: readonly LocatedPiece[], text: string, prefix: Prefix): Span[] {
   const source: Unit[] = [];
   const ends = new Map<number, number>();
   let at = 0;
@@ -70,37 +69,21 @@ function aligned(pieces: readonly LocatedPiece[], text: string): Span[] {
     ends.set(at, at + character.length);
     at += character.length;
   }
-  const found = pieces.flatMap(({ text: own, kind }, index): Unit[] => {
-    if (index < first || index >= pieces.length - last) return [];
-    // Longer than any character's unit, so that it is like none.
-    if (kind === "unknown") return [...(own.startsWith(" ") ? [{ unit: " ", index }] : []), { unit: "unknown", index }];
-    return [...own].flatMap(folded).map((unit) => ({ unit, index }));
-  });
-
+  const made = unitsOf(pieces, text, prefix);
   const spans: ([number, number] | undefined)[] = pieces.map(() => undefined);
   const give = (piece: number, start: number) => {
-    const end = ends.get(start) as number;
     const own = spans[piece];
-    spans[piece] = own ? [own[0], end] : [start, end];
+    spans[piece] = [Math.min(start, own?.[0] ?? start), Math.max(ends.get(start) as number, own?.[1] ?? 0)];
   };
-  let [s, f] = [0, 0];
-  let [dropped, made]: [Unit[], Unit[]] = [[], []];
-  const units = (side: readonly Unit[]) => side.map(({ unit }) => unit);
-  for (const { added, removed, count } of diffArrays(units(source), units(found))) {
-    if (removed) {
-      dropped = source.slice(s, s + count);
-      s += count;
-    } else if (added) {
-      made = found.slice(f, f + count);
-      f += count;
-    } else {
-      replaced(dropped, made, found[f - made.length - 1]?.index, give);
-      [dropped, made] = [[], []];
-      for (let i = 0; i < count; i++) give((found[f + i] as Unit).index, (source[s + i] as Unit).index);
-      [s, f] = [s + count, f + count];
-    }
+  const pairs = [...matches(source, made, give), [source.length, made.length] as const];
+  // Spaces go by the characters around them: where some were dropped, the last ones stayed.
+  let [s, m] = [0, 0];
+  for (const [nextSource, nextMade] of pairs) {
+    const [there, here] = [source.slice(s, nextSource).filter(isSpace), made.slice(m, nextMade).filter(isSpace)];
+    const kept = Math.min(there.length, here.length);
+    for (let i = 1; i <= kept; i++) give((here.at(-i) as Unit).index, (there.at(-i) as Unit).index);
+    [s, m] = [nextSource + 1, nextMade + 1];
   }
-  replaced(dropped, made, found[f - made.length - 1]?.index, give);
   let end = 0;
   return spans.map((span): Span => {
     const start = Math.max(end, span?.[0] ?? end);
@@ -109,25 +92,82 @@ function aligned(pieces: readonly LocatedPiece[], text: string): Span[] {
   });
 }
 
-/** How many marks come first that are not in the text. */
-function absentMarks(pieces: readonly LocatedPiece[], holds: (text: string) => boolean): number {
-  const at = pieces.findIndex(({ text, kind }) => kind !== "mark" || holds(text));
-  return at < 0 ? pieces.length : at;
-}
-
-/** What stands in place of something goes to it in equal parts; accents that nothing stands for go to what came before. */
-function replaced(
-  dropped: readonly Unit[],
-  made: readonly Unit[],
-  before: number | undefined,
-  give: (piece: number, start: number) => void,
-): void {
-  const makers = [...new Set(made.filter(({ unit }) => unit !== " ").map(({ index }) => index))];
-  dropped.forEach(({ unit, index }, i) => {
-    const maker = makers[Math.floor((i * makers.length) / dropped.length)];
-    if (maker !== undefined) give(maker, index);
-    else if (before !== undefined && /^\p{M}$/u.test(unit)) give(before, index);
+/** What of the pieces may be found in the text: not marks at either end that are more than the text has of them. */
+function unitsOf(pieces: readonly LocatedPiece[], text: string, prefix: Prefix): Unit[] {
+  let [first, end] = [0, pieces.length];
+  const isSpare = (piece: LocatedPiece | undefined) => {
+    if (piece?.kind !== "mark") return false;
+    const mark = piece.text.trim();
+    if (mark === "") return false;
+    const held = pieces.slice(first, end).filter((other) => other.text.trim() === mark).length;
+    return held > text.split(mark).length - 1;
+  };
+  while (first < end && isSpare(pieces[first])) first++;
+  while (first < end && isSpare(pieces[end - 1])) end--;
+  return pieces.flatMap(({ text: own, kind }, index): Unit[] => {
+    if (index < first || index >= end) return [];
+    // Longer than any character's unit, so that it is like none.
+    if (kind === "unknown") return [...(own.startsWith(" ") ? [" "] : []), "unknown"].map((unit) => ({ unit, index }));
+    const put = prefix === "always" && pieces[index - 1]?.kind === "mark" && own.startsWith(" ");
+    return [...(put ? own.slice(1) : own)].flatMap(folded).map((unit) => ({ unit, index }));
   });
 }
 
-const folded = (character: string): string[] => [...character.normalize("NFKD").toLowerCase().replace(/^\s$/, " ")];
+/**
+ * Gives each piece the characters that are its own, but for spaces, which would mislead where many were dropped. What stands
+ * in place of something goes to it in equal parts; accents that nothing stands for go to what came before.
+ * @returns the indices of units that are the same, or stand for one another, in pairs.
+ */
+function matches(
+  source: readonly Unit[],
+  made: readonly Unit[],
+  give: (piece: number, start: number) => void,
+): (readonly [number, number])[] {
+  // Read only here: most texts are what their tokens say.
+  const { diffArrays } = require("diff") as typeof import("diff");
+  const visible = (side: readonly Unit[]) => [...side.keys()].filter((i) => !isSpace(side[i] as Unit));
+  const [there, here] = [visible(source), visible(made)];
+  const units = (side: readonly Unit[], places: readonly number[]) => places.map((i) => (side[i] as Unit).unit);
+  const pairs: (readonly [number, number])[] = [];
+  let [s, m, before] = [0, 0, -1];
+  let dropped: number[] = [];
+  let makers: number[] = [];
+  const settle = () => {
+    const owners = [...new Map(makers.map((i) => [(made[i] as Unit).index, i]))];
+    dropped.forEach((place, i) => {
+      const { unit, index } = source[place] as Unit;
+      const owner = owners[Math.floor((i * owners.length) / dropped.length)];
+      if (owner) {
+        give(owner[0], index);
+        pairs.push([place, owner[1]]);
+      } else if (before >= 0 && /^\p{M}$/u.test(unit)) give(before, index);
+    });
+    [dropped, makers] = [[], []];
+  };
+  for (const { added, removed, count } of diffArrays(units(source, there), units(made, here))) {
+    const [sources, pieces] = [there.slice(s, s + count), here.slice(m, m + count)];
+    if (!added) s += count;
+    if (!removed) m += count;
+    if (removed) dropped = sources;
+    else if (added) makers = pieces;
+    else {
+      settle();
+      sources.forEach((place, i) => {
+        before = (made[pieces[i] as number] as Unit).index;
+        give(before, (source[place] as Unit).index);
+        pairs.push([place, pieces[i] as number]);
+      });
+    }
+  }
+  settle();
+  return pairs;
+}
+
+const isSpace = ({ unit }: Unit): boolean => unit === " ";
+
+const folded = (character: string): string[] => [
+  ...character
+    .normalize("NFKD")
+    .toLowerCase()
+    .replace(/^[\s▁]$/, " "),
+];

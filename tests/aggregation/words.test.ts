@@ -19,6 +19,8 @@ const toTokens = (forms: readonly string[], texts?: readonly string[]): Token[] 
     text: texts?.[id] ?? token.replaceAll(/[Ġ▁]/g, " ").replaceAll("Ċ", "\n").replace("<0x0A>", "\n"),
     id,
     role: "prompt",
+    start: 0,
+    end: 0,
   }));
 
 /** Tokens merged by spans: "a+b c". */

@@ -144,7 +144,11 @@ function matches(
     });
     [dropped, makers] = [[], []];
   };
-  for (const { added, removed, count } of diffArrays(units(source, there), units(made, here))) {
+  const changes = diffArrays(units(source, there), units(made, here), { maxEditLength: MOST_EDITS }) ?? [
+    { removed: true, added: false, count: there.length },
+    { removed: false, added: true, count: here.length },
+  ];
+  for (const { added, removed, count } of changes) {
     const [sources, pieces] = [there.slice(s, s + count), here.slice(m, m + count)];
     if (!added) s += count;
     if (!removed) m += count;
@@ -162,6 +166,9 @@ function matches(
   settle();
   return pairs;
 }
+
+/** Texts that differ in more are not aligned: the time for it goes by the square. */
+const MOST_EDITS = 5000;
 
 const isSpace = ({ unit }: Unit): boolean => unit === " ";
 

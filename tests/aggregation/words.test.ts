@@ -59,6 +59,14 @@ describe("subwordSpans", () => {
     expect(words("▁one <0x0A> tw o")).toBe("▁one <0x0A> tw+o");
   });
 
+  it("begins a word at white space that is a token as such", () => {
+    expect(words("▁if ▁x : <0x0A> <0x09> pri nt <0x0D> x")).toBe("▁if ▁x+: <0x0A> <0x09>+pri+nt <0x0D>+x");
+    const forms = ["▁a", "b", "\n\n", "    ", "de", "f", "\t", "x"];
+    expect(shown(forms, subwordSpans(toTokens(forms)))).toBe("▁a+b \n\n     +de+f \t+x");
+    const phi = ["Ġa", "b", "   ", "x", "y", "ċ", "z"];
+    expect(shown(phi, subwordSpans(toTokens(phi)))).toBe("Ġa+b    +x+y ċ+z");
+  });
+
   it("finds none where nothing marks a space", () => {
     for (const forms of ["åĮĹ äº¬ æĺ¯", "北 京 是 首 都", "hel lo", "## Title", "<|im_start|> ä½ł å¥½ Ċ"])
       expect(words(forms)).toBe(forms);

@@ -156,7 +156,8 @@ export async function attributeContext<Name extends MethodName = MethodName>(
 
   const tokens = toTokens(model, full, whole + continuation(model, withContext, full), withContext.length);
   const outputs = tokens.slice(withContext.length);
-  const start = options.template.indexOf("{context}");
+  const [before = ""] = options.template.split("{context}");
+  const start = before.replace("{current}", () => prompt).length;
   const [first, end] = tokensWithin(tokens.slice(0, withContext.length), start, start + context.length);
   const contextTokens = tokens.slice(first, end);
   const alternative = (index: number): Token => {

@@ -397,7 +397,12 @@ def phi3_goldens(folder):
         [AddedToken(token, rstrip=token not in keeping, normalized=False) for token in ["<unk>", "<s>", "</s>", *marks]]
     )
     tokenizer.post_processor = processors.TemplateProcessing("<s> $A", special_tokens=[("<s>", vocabulary["<s>"])])
-    return {**settings, "cases": [{"text": text, "ids": tokenizer.encode(text).ids} for text in PHI3_TEXTS + PLAIN_TEXTS[:60]]}
+    cases = lambda: [{"text": text, "ids": tokenizer.encode(text).ids} for text in PHI3_TEXTS + PLAIN_TEXTS[:60]]
+    golden = {**settings, "cases": cases()}
+    # The same vocabulary as folders of Llama's newer kind have it: a space before the very first stretch only, where it has none.
+    tokenizer.normalizer = None
+    tokenizer.pre_tokenizer = pre_tokenizers.Metaspace("▁", "first", split=False)
+    return {**golden, "metaspace": cases()}
 
 
 def word_piece_goldens(folder):

@@ -2,6 +2,8 @@ import { beforeAll, describe, expect, test } from "vitest";
 import type { Checkpoint, MetadataValue as Plain } from "../../src/models/checkpoint.js";
 import { readGguf } from "../../src/models/gguf.js";
 import { PRE_TOKENIZERS } from "../../src/models/pre-tokenizers.js";
+import { Tokenizer } from "../../src/models/tokenizer.js";
+import { tokenizerFromGguf } from "../../src/models/tokenizer-json.js";
 import { realGguf } from "./real.js";
 import { golden, metadata, throughFile, toTokenizer } from "./vocabulary.js";
 
@@ -67,6 +69,28 @@ describe("SentencePiece's BPE", () => {
     for (const { text, ids } of golden.phi3.cases)
       expect({ text, ids: [...tokenizer.encode(text)] }).toEqual({ text, ids });
     expect(tokenizer.special.eos).toEqual([golden.phi3.eos, golden.phi3.tokens.indexOf("<|end|>")]);
+  });
+
+  test("puts a space before the first stretch only where a folder's Metaspace says so", () => {
+    const { tokens, scores, types, metaspace } = golden.phi3;
+    const settings = new Map<string, Plain>([
+      ["tokenizer.ggml.model", "llama"],
+      ["tokenizer.ggml.tokens", tokens],
+      ["tokenizer.ggml.scores", scores],
+      ["tokenizer.ggml.token_type", types],
+      ["general.name", "phi-3"],
+    ]);
+    const checkpoint: Checkpoint = { format: "gguf", path: "small", tensors: new Map(), settings };
+    const files = tokenizerFromGguf(checkpoint, tokens.length);
+    const json = {
+      ...files.json,
+      normalizer: null,
+      pre_tokenizer: { type: "Metaspace", replacement: "▁", prepend_scheme: "first", split: false },
+    };
+    const tokenizer = new Tokenizer(json, files.config, { ...files, vocabulary: tokens.length });
+    for (const { text, ids } of metaspace) expect({ text, ids: [...tokenizer.encode(text)] }).toEqual({ text, ids });
+    expect(tokenizer.decode(tokenizer.encode("is", { begins: false }))).toBe("is");
+    expect(tokenizer.locate(tokenizer.encode(" is"), " is").at(-1)?.[1]).toBe(3);
   });
 
   test("puts no space before a text that goes on", async () => {

@@ -29,7 +29,7 @@ export const golden = JSON.parse(readFileSync(new URL("../goldens/vocabularies.j
     bpe: Small;
     unigram: Omit<Small, "cases"> & { variants: { collapse: boolean; prefix: boolean; cases: Case[] }[] };
   };
-  phi3: Small;
+  phi3: Small & { metaspace: Case[] };
   wordpiece: {
     tokens: string[];
     types: number[];

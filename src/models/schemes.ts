@@ -60,7 +60,7 @@ const sentencePieceBpe: Scheme = {
   defaults: { bos: 1, eos: 2, unk: 0 },
   around: () => ({ bos: true, eos: false, sep: false }),
   parts(vocabulary) {
-    const { ids, tokens, types, unknown, settings } = vocabulary;
+    const { ids, tokens, types, special, settings } = vocabulary;
     const prefix = settings["tokenizer.ggml.add_space_prefix"] ?? true;
     const merging = ({ type }: { type: number }) => type === TYPES.normal || type === TYPES.unused;
     const pieces = tokens.map((token, id) => ({ token, id, type: types[id] as number })).filter(merging);
@@ -83,7 +83,7 @@ const sentencePieceBpe: Scheme = {
         type: "BPE",
         vocab: ids,
         merges: mergesFromScores(new Map(pieces.map(({ token, id }) => [token, id])), scoresOf(vocabulary)),
-        unk_token: unknown ?? null,
+        unk_token: special.unk === null ? null : (tokens[special.unk] ?? null),
         fuse_unk: true,
         byte_fallback: true,
         ignore_merges: false,
@@ -97,11 +97,11 @@ const unigram: Scheme = {
   defaults: { eos: 1, unk: 2 },
   around: () => ({ bos: false, eos: true, sep: false }),
   parts(vocabulary) {
-    const { path, tokens, types, unknownId, settings } = vocabulary;
+    const { path, tokens, types, special, settings } = vocabulary;
     if ((settings["tokenizer.ggml.precompiled_charsmap"] ?? []).length > 0)
       throw unsupported(path, "normalises text by a table (precompiled_charsmap), which cannot be run exactly");
     if (types.includes(TYPES.byte)) throw unsupported(path, "falls back to bytes in a unigram vocabulary");
-    if (unknownId === null) throw inconsistent(path, "names no unknown token");
+    if (special.unk === null) throw inconsistent(path, "names no unknown token");
     const scores = scoresOf(vocabulary);
     const collapse = settings["tokenizer.ggml.remove_extra_whitespaces"] ?? false;
     const prefix = settings["tokenizer.ggml.add_space_prefix"] ?? true;
@@ -115,7 +115,7 @@ const unigram: Scheme = {
       model: {
         type: "Unigram",
         vocab: tokens.map((token, id) => [token, scores[id]]),
-        unk_id: unknownId,
+        unk_id: special.unk,
         byte_fallback: false,
       },
     };
@@ -132,8 +132,8 @@ const wordPiece: Scheme = {
         : `##${token}`,
   defaults: { bos: 101, sep: 102, unk: 100 },
   around: () => ({ bos: true, eos: false, sep: true }),
-  parts({ path, ids, unknown }) {
-    if (unknown === undefined) throw inconsistent(path, "names no unknown token");
+  parts({ path, ids, tokens, special }) {
+    if (special.unk === null) throw inconsistent(path, "names no unknown token");
     return {
       normalizer: {
         type: "BertNormalizer",
@@ -147,7 +147,7 @@ const wordPiece: Scheme = {
       model: {
         type: "WordPiece",
         vocab: ids,
-        unk_token: unknown,
+        unk_token: tokens[special.unk],
         continuing_subword_prefix: "##",
         max_input_chars_per_word: 100,
       },

@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { type Checkpoint, inconsistent, unsupported } from "./checkpoint.js";
 import type { Contract } from "./contract.js";
-import { SCHEMES, TYPES } from "./schemes.js";
+import { SCHEMES, type Scheme, TYPES } from "./schemes.js";
 
 /** A part of tokenizer.json: its type, and what parts of that type have. */
 export interface TokenizerPart {
@@ -57,24 +57,20 @@ const settingsSchema = z.object({
   "general.name": z.string().optional(),
 });
 
+type Settings = z.infer<typeof settingsSchema>;
+
 /** What a GGUF file says of its vocabulary. */
 export interface GgufVocabulary {
   /** The file, for messages. */
   path: string;
-  settings: z.infer<typeof settingsSchema>;
+  settings: Settings;
   /** As tokenizer.json has them. */
   tokens: string[];
   types: number[];
   ids: Record<string, number>;
-  unknown: string | undefined;
-  unknownId: number | null;
+  /** Ids of special tokens; null for none. */
+  special: Record<"bos" | "eos" | "sep" | "pad" | "unk", number | null>;
 }
-
-/** Control tokens that end a turn wherever they occur; files of instruction-tuned models name only one end token or two. */
-const TURN_ENDS = ["<|im_end|>", "<|eot_id|>", "<|eom_id|>", "<|end|>", "<end_of_turn>"];
-
-/** Phi-3's control tokens take the white space after them along, but for these. */
-const PHI3_KEEPS_SPACE = ["<unk>", "<s>", "<|endoftext|>"];
 
 /**
  * The tokenizer of a GGUF file as Hugging Face's two files: byte-level BPE (`gpt2`), SentencePiece's BPE (`llama`) and unigram
@@ -83,95 +79,103 @@ const PHI3_KEEPS_SPACE = ["<unk>", "<s>", "<|endoftext|>"];
  * vocabulary contradicts itself.
  */
 export function tokenizerFromGguf(checkpoint: Checkpoint, vocabularySize: number): TokenizerFiles {
-  const { path, settings } = checkpoint;
-  const parsed = settingsSchema.safeParse(Object.fromEntries(settings));
-  if (!parsed.success)
-    throw inconsistent(
-      path,
-      `has a tokenizer that does not hold: ${z.prettifyError(parsed.error).replace(/\s*\n\s*/g, " ")}`,
-    );
-  const read = parsed.data;
-  const kind = read["tokenizer.ggml.model"];
+  const settings = readSettings(checkpoint);
+  const kind = settings["tokenizer.ggml.model"];
   const scheme = SCHEMES.get(kind);
   if (!scheme)
-    throw unsupported(path, `has a tokenizer of kind "${kind}", not one of ${[...SCHEMES.keys()].join(", ")}`);
-  const listed = read["tokenizer.ggml.tokens"];
-  const types = read["tokenizer.ggml.token_type"] ?? listed.map(() => TYPES.normal);
+    throw unsupported(
+      checkpoint.path,
+      `has a tokenizer of kind "${kind}", not one of ${[...SCHEMES.keys()].join(", ")}`,
+    );
+  const vocabulary = readVocabulary(checkpoint.path, settings, scheme, vocabularySize);
+  const { tokens, special } = vocabulary;
+  const named = Object.entries(special).flatMap(([name, id]) => (id === null ? [] : [[name, tokens[id] as string]]));
+  const names: Partial<Record<keyof typeof special, string>> = Object.fromEntries(named);
+
+  const around = scheme.around(vocabulary);
+  const before = (settings["tokenizer.ggml.add_bos_token"] ?? around.bos) ? names.bos : undefined;
+  const after = [
+    (settings["tokenizer.ggml.add_eos_token"] ?? around.eos) ? names.eos : undefined,
+    (settings["tokenizer.ggml.add_sep_token"] ?? around.sep) ? names.sep : undefined,
+  ];
+  const template = settings["tokenizer.chat_template"] ?? null;
+  return {
+    json: {
+      version: "1.0",
+      added_tokens: addedTokens(vocabulary),
+      ...scheme.parts(vocabulary),
+      post_processor: surrounding([before], after, vocabulary.ids),
+    },
+    config: {
+      tokenizer_class: "PreTrainedTokenizerFast",
+      clean_up_tokenization_spaces: false,
+      add_bos_token: before !== undefined,
+      ...Object.fromEntries(named.map(([name, token]) => [`${name}_token`, token])),
+      ...(template === null ? {} : { chat_template: template }),
+    },
+    tokens: { bos: special.bos, eos: endsOf(vocabulary), pad: special.pad, unk: special.unk },
+    addBos: before !== undefined,
+    chatTemplate: template,
+  };
+}
+
+function readSettings({ path, settings }: Checkpoint): Settings {
+  const parsed = settingsSchema.safeParse(Object.fromEntries(settings));
+  if (parsed.success) return parsed.data;
+  throw inconsistent(
+    path,
+    `has a tokenizer that does not hold: ${z.prettifyError(parsed.error).replace(/\s*\n\s*/g, " ")}`,
+  );
+}
+
+function readVocabulary(path: string, settings: Settings, scheme: Scheme, embeddings: number): GgufVocabulary {
+  const listed = settings["tokenizer.ggml.tokens"];
+  const types = settings["tokenizer.ggml.token_type"] ?? listed.map(() => TYPES.normal);
   const tokens = listed.map((token, at) => scheme.spell?.(token, types[at] as number) ?? token);
   const ids = Object.fromEntries(tokens.map((token, at) => [token, at]));
   if (Object.keys(ids).length !== tokens.length) throw inconsistent(path, "has the same token twice");
-  if (tokens.length > vocabularySize || types.length !== tokens.length) {
-    throw inconsistent(
-      path,
-      `has ${tokens.length} tokens, ${types.length} token types and ${vocabularySize} embeddings`,
-    );
+  if (tokens.length > embeddings || types.length !== tokens.length) {
+    throw inconsistent(path, `has ${tokens.length} tokens, ${types.length} token types and ${embeddings} embeddings`);
   }
-
   const { defaults = {} } = scheme;
   const named = (token: number | undefined, otherwise?: number): number | null => {
     if (token !== undefined && token >= tokens.length)
       throw inconsistent(path, `has ${tokens.length} tokens and names token ${token}`);
     return token ?? (otherwise !== undefined && otherwise < tokens.length ? otherwise : null);
   };
-  const ends = [
-    named(read["tokenizer.ggml.eos_token_id"], defaults.eos),
-    named(read["tokenizer.ggml.eot_token_id"]),
-    named(read["tokenizer.ggml.eom_token_id"]),
-    ...TURN_ENDS.map((token) => ids[token]).filter((at) => at !== undefined && types[at] === TYPES.control),
-  ];
-  const specials = {
-    bos: named(read["tokenizer.ggml.cls_token_id"] ?? read["tokenizer.ggml.bos_token_id"], defaults.bos),
-    eos: [...new Set(ends)].filter((at): at is number => at !== null && at !== undefined),
-    pad: named(read["tokenizer.ggml.padding_token_id"]),
-    unk: named(read["tokenizer.ggml.unknown_token_id"], defaults.unk),
+  for (const more of ["eot", "eom"] as const) named(settings[`tokenizer.ggml.${more}_token_id`]);
+  const special = {
+    bos: named(settings["tokenizer.ggml.cls_token_id"] ?? settings["tokenizer.ggml.bos_token_id"], defaults.bos),
+    eos: named(settings["tokenizer.ggml.eos_token_id"], defaults.eos),
+    sep: named(settings["tokenizer.ggml.seperator_token_id"], defaults.sep),
+    pad: named(settings["tokenizer.ggml.padding_token_id"]),
+    unk: named(settings["tokenizer.ggml.unknown_token_id"], defaults.unk),
   };
-  const text = (token: number | null | undefined) =>
-    token === null || token === undefined ? undefined : tokens[token];
-  const names = {
-    bos: text(specials.bos),
-    eos: text(specials.eos[0]),
-    sep: text(named(read["tokenizer.ggml.seperator_token_id"], defaults.sep)),
-    pad: text(specials.pad),
-    unk: text(specials.unk),
-  };
+  return { path, settings, tokens, types, ids, special };
+}
 
-  const unknown = { unknown: names.unk, unknownId: specials.unk };
-  const vocabulary: GgufVocabulary = { path, settings: read, tokens, types, ids, ...unknown };
-  const around = scheme.around(vocabulary);
-  const before = (read["tokenizer.ggml.add_bos_token"] ?? around.bos) ? names.bos : undefined;
-  const after = [
-    (read["tokenizer.ggml.add_eos_token"] ?? around.eos) ? names.eos : undefined,
-    (read["tokenizer.ggml.add_sep_token"] ?? around.sep) ? names.sep : undefined,
-  ];
-  const trims = /phi-?3/i.test(read["general.name"] ?? "");
-  const json: TokenizerJson = {
-    version: "1.0",
-    added_tokens: tokens.flatMap((content, at) => {
-      const type = types[at];
-      if (type !== TYPES.control && type !== TYPES.userDefined && type !== TYPES.unknown) return [];
-      const special = type !== TYPES.userDefined;
-      const rstrip = trims && special && !PHI3_KEEPS_SPACE.includes(content);
-      return [{ id: at, content, single_word: false, lstrip: false, rstrip, normalized: false, special }];
-    }),
-    ...scheme.parts(vocabulary),
-    post_processor: surrounding([before], after, ids),
-  };
-  const template = read["tokenizer.chat_template"] ?? null;
-  return {
-    json,
-    config: {
-      tokenizer_class: "PreTrainedTokenizerFast",
-      clean_up_tokenization_spaces: false,
-      add_bos_token: before !== undefined,
-      ...Object.fromEntries(
-        Object.entries(names).flatMap(([name, token]) => (token === undefined ? [] : [[`${name}_token`, token]])),
-      ),
-      ...(template === null ? {} : { chat_template: template }),
-    },
-    tokens: specials,
-    addBos: before !== undefined,
-    chatTemplate: template,
-  };
+/** Control tokens that end a turn wherever they occur; files of instruction-tuned models name only one end token or two. */
+const TURN_ENDS = ["<|im_end|>", "<|eot_id|>", "<|eom_id|>", "<|end|>", "<end_of_turn>"];
+
+/** Where generation ends, the file's own end of text first. */
+function endsOf({ settings, types, ids, special }: GgufVocabulary): number[] {
+  const turns = TURN_ENDS.map((token) => ids[token]).filter((at) => at !== undefined && types[at] === TYPES.control);
+  const named = [special.eos, settings["tokenizer.ggml.eot_token_id"], settings["tokenizer.ggml.eom_token_id"]];
+  return [...new Set([...named, ...turns])].filter((at): at is number => at !== null && at !== undefined);
+}
+
+/** Phi-3's control tokens take the white space after them along, but for these. */
+const PHI3_KEEPS_SPACE = ["<unk>", "<s>", "<|endoftext|>"];
+
+function addedTokens({ settings, tokens, types }: GgufVocabulary): TokenizerJson["added_tokens"] {
+  const trims = /phi-?3/i.test(settings["general.name"] ?? "");
+  const added: readonly (number | undefined)[] = [TYPES.control, TYPES.userDefined, TYPES.unknown];
+  return tokens.flatMap((content, id) => {
+    if (!added.includes(types[id])) return [];
+    const special = types[id] !== TYPES.userDefined;
+    const rstrip = trims && special && !PHI3_KEEPS_SPACE.includes(content);
+    return [{ id, content, single_word: false, lstrip: false, rstrip, normalized: false, special }];
+  });
 }
 
 /** What puts tokens before and after every text; null for none. */

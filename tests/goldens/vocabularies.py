@@ -35,6 +35,7 @@ import sys
 import tempfile
 import unicodedata
 import zipfile
+from collections import Counter
 from importlib.metadata import version
 from pathlib import Path
 
@@ -405,13 +406,23 @@ def phi3_goldens(folder):
     return {**golden, "metaspace": cases()}
 
 
-def word_piece_goldens(folder):
-    corpus = Path(folder, "words.txt")
-    corpus.write_text("\n".join(TEXTS), "utf-8")
-    tokenizer = BertWordPieceTokenizer()
-    tokenizer.train([str(corpus)], vocab_size=1400, min_frequency=1, limit_alphabet=400, show_progress=False)
-    vocabulary = tokenizer.get_vocab()
-    plain = sorted(vocabulary, key=vocabulary.get)
+def word_piece_vocabulary():
+    """The commonest pieces of the texts' words, as the trainer of `tokenizers` gives another vocabulary each time."""
+    plain = BertWordPieceTokenizer()
+    counts = Counter()
+    for text in TEXTS:
+        for word, _ in plain.pre_tokenizer.pre_tokenize_str(plain.normalizer.normalize_str(text)):
+            if len(word) <= 40:
+                cuts = [(i, j) for i in range(len(word)) for j in range(i + 1, min(i + 5, len(word)) + 1)]
+                counts.update({("##" if i else "") + word[i:j] for i, j in cuts})
+    common = sorted(counts, key=lambda piece: (-counts[piece], piece))[:1395]
+    return {token: i for i, token in enumerate(["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *common])}
+
+
+def word_piece_goldens():
+    vocabulary = word_piece_vocabulary()
+    tokenizer = BertWordPieceTokenizer(vocabulary)
+    plain = list(vocabulary)
     special = lambda token: token.startswith("[") and token.endswith("]")
     tokenizer.post_processor = processors.TemplateProcessing(
         "[CLS] $A [SEP]", special_tokens=[(token, vocabulary[token]) for token in ["[CLS]", "[SEP]"]]
@@ -437,7 +448,7 @@ def main():
             "gemma": gemma_goldens(folder),
             "sentencepiece": sentence_piece_goldens(folder),
             "phi3": phi3_goldens(folder),
-            "wordpiece": word_piece_goldens(folder),
+            "wordpiece": word_piece_goldens(),
         }
     text = json.dumps(golden, ensure_ascii=True, separators=(",", ":"))
     OUTPUT.write_text(text.replace('{"text"', '\n{"text"').replace('},"', '},\n"') + "\n")

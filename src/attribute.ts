@@ -17,7 +17,7 @@ import { lacking } from "./methods/method.js";
 import type { Model } from "./models/model.js";
 import type { AttributionPlan } from "./native.js";
 import { callback, maxNewTokens, parseOptions, promptOptions, targetOptions } from "./options.js";
-import { Attribution, type Token } from "./result.js";
+import { Attribution } from "./result.js";
 import {
   endedAtOnce,
   forcedIds,
@@ -26,6 +26,7 @@ import {
   type Prompt,
   readPrompt,
   requireContext,
+  toTokens,
 } from "./sequence.js";
 import type { StepChoice } from "./steps/index.js";
 import { dropoutOf, scoresOf } from "./steps/run.js";
@@ -39,8 +40,8 @@ export interface AttributionProgress {
 
 export interface AttributeOptions<Name extends MethodName = MethodName> extends PromptOptions {
   /**
-   * The whole text to attribute, which begins with the prompt. With `chat`, it may begin with the prompt as given, and
-   * what follows is the reply. Without a target, the model continues the prompt.
+   * The whole text to attribute, which begins with the prompt. With `chat` or `messages`, it may begin with the prompt as
+   * given (of messages, the last one's content), and what follows is the reply. Without a target, the model continues the prompt.
    */
   target?: string | undefined;
   /** With `promptIds`: the whole sequence, which begins with them. */
@@ -130,9 +131,7 @@ export async function attribute<Name extends MethodName = MethodName>(
   );
   return new Attribution(
     {
-      tokens: model.tokenizer
-        .tokens(ids)
-        .map((token, i): Token => ({ ...token, role: i < prompt.ids.length ? "prompt" : "target" })),
+      tokens: toTokens(model, ids, target, prompt.ids.length),
       promptLength: prompt.ids.length,
       scores: outcome.scores.data() as Float32Array,
       shape: outcome.scores.shape,

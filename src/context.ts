@@ -5,7 +5,7 @@ import type { MethodName, MethodOptions } from "./methods/index.js";
 import type { Model } from "./models/model.js";
 import { callback, maxNewTokens, parseOptions, promptOptions } from "./options.js";
 import type { Token } from "./result.js";
-import { continuationIds, endedAtOnce, joinIds } from "./sequence.js";
+import { continuation, continuationIds, endedAtOnce, joinIds, toTokens } from "./sequence.js";
 import type { StepChoice } from "./steps/index.js";
 
 export interface AttributeContextOptions<Name extends MethodName = MethodName> {
@@ -55,7 +55,7 @@ export interface SensitiveOutput {
   index: number;
   token: Token;
   sensitivity: number;
-  /** What the model would say here without the context. */
+  /** What the model would say here without the context; its place is the output's. */
   alternative: Token;
   /** Of every context token. */
   scores: Float32Array;
@@ -64,6 +64,7 @@ export interface SensitiveOutput {
 }
 
 export interface ContextAttribution {
+  /** Places of these and of the outputs are in the text of context and prompt by the template, and the output after it. */
   contextTokens: readonly Token[];
   outputs: readonly Token[];
   /** [outputs], by the metric. */
@@ -153,12 +154,16 @@ export async function attributeContext<Name extends MethodName = MethodName>(
     : undefined;
   const byContext = alike ? await cues({ ids: bare, promptLength: without.length, ownPrefix: true }) : undefined;
 
-  const tokens = (ids: Int32Array, role: Token["role"]) =>
-    model.tokenizer.tokens(ids).map((token): Token => ({ ...token, role }));
-  const promptTokens = tokens(withContext, "prompt");
-  const [first, end] = contextSpan(promptTokens, whole, options.template.indexOf("{context}"), context);
-  const contextTokens = promptTokens.slice(first, end);
-  const outputs = tokens(output, "target");
+  const tokens = toTokens(model, full, whole + continuation(model, withContext, full), withContext.length);
+  const outputs = tokens.slice(withContext.length);
+  const [before = ""] = options.template.split("{context}");
+  const start = before.replace("{current}", () => prompt).length;
+  const [first, end] = tokensWithin(tokens.slice(0, withContext.length), start, start + context.length);
+  const contextTokens = tokens.slice(first, end);
+  const alternative = (index: number): Token => {
+    const [piece] = model.tokenizer.tokens(alternatives.subarray(index, index + 1));
+    return { ...(outputs[index] as Token), ...piece };
+  };
   return {
     contextTokens,
     outputs,
@@ -175,7 +180,7 @@ export async function attributeContext<Name extends MethodName = MethodName>(
         index,
         token: outputs[index] as Token,
         sensitivity: sensitivity[index] as number,
-        alternative: tokens(alternatives.subarray(index, index + 1), "target")[0] as Token,
+        alternative: alternative(index),
         scores,
         cues: best.map((i) => ({ index: i, token: contextTokens[i] as Token, score: scores[i] as number })),
       };
@@ -221,18 +226,9 @@ function select(values: Float32Array, threshold: number, topK: number | undefine
   return { chosen: topK === undefined ? chosen : chosen.slice(0, topK), threshold: least };
 }
 
-/** The tokens that hold some of the context, from `start` on in the whole text. */
-function contextSpan(tokens: readonly Token[], whole: string, start: number, context: string): [number, number] {
-  let offset = tokens.map(({ text }) => text).join("").length - whole.length; // a BOS before the text
-  offset = -Math.max(0, offset);
-  let first = tokens.length;
-  let end = 0;
-  for (const [index, { text }] of tokens.entries()) {
-    const [from, to] = [offset, offset + text.length];
-    offset = to;
-    if (to <= start || from >= start + context.length) continue;
-    first = Math.min(first, index);
-    end = index + 1;
-  }
-  return [first, Math.max(first, end)];
+/** The tokens that hold some of the text from `from` to `to`. */
+function tokensWithin(tokens: readonly Token[], from: number, to: number): [number, number] {
+  const holds = ({ start, end }: Token) => end > from && start < to;
+  const first = tokens.findIndex(holds);
+  return first < 0 ? [tokens.length, tokens.length] : [first, tokens.findLastIndex(holds) + 1];
 }

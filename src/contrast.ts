@@ -3,12 +3,12 @@ import { TokenlenseError } from "./errors.js";
 import type { Model } from "./models/model.js";
 import type { PlanBase } from "./native.js";
 import { tokenIds } from "./options.js";
-import { forcedSequence, type Prompt, readPrompt, requireContext, requireIds } from "./sequence.js";
+import { forcedSequence, type Prompt, type PromptSource, readPrompt, requireContext, requireIds } from "./sequence.js";
 
 /**
  * Another text to set the outputs against, token by token: the k-th token after its prompt is the counterpart of the
  * k-th output. A string is the whole text, beginning with the prompt, as `target` is. With another prompt, such as one
- * without its context, the two are given apart.
+ * without its context, the two are given apart; of a conversation, that prompt takes the place of the last message.
  */
 export type ContrastOption =
   | string
@@ -42,7 +42,7 @@ export function readContrast(
   option: z.output<typeof contrastSchema>,
   prompt: Prompt,
   outputs: number,
-  chat: { chat: boolean; system?: string | undefined },
+  chat: Pick<PromptSource, "chat" | "system" | "messages">,
   ownPrefix: boolean,
 ): NonNullable<PlanBase["contrast"]> {
   const { ids, promptLength } = contrastIds(model, option, prompt, chat);
@@ -65,7 +65,7 @@ function contrastIds(
   model: Model,
   option: z.output<typeof contrastSchema>,
   prompt: Prompt,
-  chat: { chat: boolean; system?: string | undefined },
+  chat: Pick<PromptSource, "chat" | "system" | "messages">,
 ): { ids: Int32Array; promptLength: number } {
   if (typeof option === "string")
     return { ids: forcedSequence(model, prompt, option).ids, promptLength: prompt.ids.length };
@@ -73,6 +73,12 @@ function contrastIds(
     requireIds(model, "contrast", option.ids);
     return option;
   }
-  const own = readPrompt(model, { prompt: option.prompt, chat: chat.chat, system: chat.system });
+  const last = chat.messages?.at(-1);
+  const messages = last && [...(chat.messages ?? []).slice(0, -1), { ...last, content: option.prompt }];
+  const own = readPrompt(model, {
+    ...(messages ? { messages } : { prompt: option.prompt }),
+    chat: chat.chat,
+    system: chat.system,
+  });
   return { ids: forcedSequence(model, own, option.target).ids, promptLength: own.ids.length };
 }

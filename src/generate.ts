@@ -1,6 +1,7 @@
 import { randomInt } from "node:crypto";
 import { z } from "zod";
 import { native } from "./install/binding.js";
+import type { ChatMessage } from "./models/chat.js";
 import type { Model } from "./models/model.js";
 import { callback, maxNewTokens, parseOptions, promptOptions, samplingOptions } from "./options.js";
 import { continuation, joinIds, type Prompt, readPrompt, requireContext } from "./sequence.js";
@@ -26,6 +27,11 @@ export interface PromptOptions {
   prompt?: string | undefined;
   /** Token ids in place of `prompt`. */
   promptIds?: Int32Array | undefined;
+  /**
+   * A conversation in place of `prompt`, put in the model's chat format: the turns so far, the user's last, and first a
+   * system message where the model takes one.
+   */
+  messages?: readonly ChatMessage[] | undefined;
   /** Put the prompt in the model's chat format, as the user's message. Default false. */
   chat?: boolean | undefined;
   /** The system message of a chat prompt. Default: what the model's own template says. */

@@ -25,6 +25,7 @@ export {
 } from "./generate.js";
 export { native } from "./install/binding.js";
 export { type Method, type MethodName, type MethodOptions, methods } from "./methods/index.js";
+export type { ChatMessage } from "./models/chat.js";
 export { loadModel, type Model } from "./models/model.js";
 export type { AttributionStats, Native, NativeTensor } from "./native.js";
 export { Attribution, type AttributionData, type Token } from "./result.js";

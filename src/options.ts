@@ -25,6 +25,10 @@ export const promptOptions = {
   model: z.custom<Model>(isModel, "expected a model from loadModel()"),
   prompt: z.string().optional(),
   promptIds: tokenIds.optional(),
+  messages: z
+    .array(z.looseObject({ role: z.string(), content: z.string() }))
+    .min(1)
+    .optional(),
   chat: z.boolean().default(false),
   system: z.string().optional(),
   signal: z.custom<AbortSignal>(isSignal, "expected an AbortSignal").optional(),

@@ -16,6 +16,13 @@ export interface Token {
   /** −1 where it was merged of several, or is two that differ in a pair. */
   id: number;
   role: "prompt" | "target";
+  /**
+   * Where its text lies in the result's `target`: `target.slice(start, end)`, in UTF-16 code units as everywhere in
+   * JavaScript. Tokens tile the text. Empty for what the text does not hold (BOS, a space that a tokenizer puts before every
+   * text) and for a token that only begins a character; what the tokenizer dropped lies between two tokens.
+   */
+  start: number;
+  end: number;
 }
 
 export type AttributionData = Omit<

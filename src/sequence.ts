@@ -1,11 +1,13 @@
 import { TokenlenseError } from "./errors.js";
+import type { ChatMessage } from "./models/chat.js";
 import type { Model } from "./models/model.js";
+import type { Token } from "./result.js";
 
 /** A prompt as token ids, and as text. */
 export interface Prompt {
-  /** What the caller gave. */
+  /** What the caller gave; of a conversation the last message. */
   given: string;
-  /** What the model reads: `given`, or `given` in the chat format. */
+  /** What the model reads: `given`, or `given` or the conversation in the chat format. */
   input: string;
   ids: Int32Array;
 }
@@ -13,14 +15,17 @@ export interface Prompt {
 export interface PromptSource {
   prompt?: string | undefined;
   promptIds?: Int32Array | undefined;
+  messages?: readonly ChatMessage[] | undefined;
   chat: boolean;
   system?: string | undefined;
 }
 
 /** @throws ERR_TOKENLENSE_PROMPT where it is empty, ERR_TOKENLENSE_INPUT for options that contradict each other. */
 export function readPrompt(model: Model, source: PromptSource): Prompt {
-  const { prompt, promptIds, chat, system } = source;
-  if ((prompt === undefined) === (promptIds === undefined)) throw input("Give either prompt or promptIds.");
+  const { prompt, promptIds, messages, chat, system } = source;
+  if ([prompt, promptIds, messages].filter((way) => way !== undefined).length !== 1)
+    throw input("Give one of prompt, promptIds and messages.");
+  if (messages !== undefined && system !== undefined) throw input("system: put it first among the messages.");
   if (system !== undefined && !chat) throw input("system: only a chat prompt has a system message; add chat: true.");
   if (promptIds !== undefined) {
     if (chat) throw input("chat: promptIds are taken as they are; give a prompt to have it put in the chat format.");
@@ -29,9 +34,9 @@ export function readPrompt(model: Model, source: PromptSource): Prompt {
     const text = model.tokenizer.decode(promptIds);
     return { given: text, input: text, ids: promptIds };
   }
-  const given = prompt as string;
+  const given = prompt ?? messages?.at(-1)?.content ?? "";
   if (given.length === 0) throw emptyPrompt();
-  const text = chat ? chatText(model, given, system) : given;
+  const text = chat || messages ? model.tokenizer.applyChat(messages ?? turns(given, system)) : given;
   const ids = model.tokenizer.encode(text);
   if (ids.length === 0) throw emptyPrompt(); // of characters that the vocabulary lacks
   return { given, input: text, ids };
@@ -83,9 +88,16 @@ export function continuation(model: Model, promptIds: Int32Array, ids: Int32Arra
 
 /** Ids of a text that goes on after another: without what the tokenizer puts before every text. */
 export function continuationIds(model: Model, text: string): Int32Array {
-  const ids = model.tokenizer.encode(text);
-  const { addBos, tokens } = model.contract;
-  return addBos && ids[0] === tokens.bos ? ids.slice(1) : ids;
+  return model.tokenizer.encode(text, { begins: false });
+}
+
+/** The tokens of a text, and where they lie in it; the first `promptLength` are the prompt's. */
+export function toTokens(model: Model, ids: Int32Array, text: string, promptLength: number): Token[] {
+  const spans = model.tokenizer.locate(ids, text);
+  return model.tokenizer.tokens(ids).map((piece, i): Token => {
+    const [start, end] = spans[i] as (typeof spans)[number];
+    return { ...piece, role: i < promptLength ? "prompt" : "target", start, end };
+  });
 }
 
 export function joinIds(head: Int32Array, tail: Int32Array): Int32Array {
@@ -106,10 +118,9 @@ export function requireContext(model: Model, what: string, tokens: number): void
   );
 }
 
-function chatText(model: Model, prompt: string, system: string | undefined): string {
-  const messages = [{ role: "user", content: prompt }];
-  if (system !== undefined) messages.unshift({ role: "system", content: system });
-  return model.tokenizer.applyChat(messages, { addGenerationPrompt: true });
+function turns(prompt: string, system: string | undefined): ChatMessage[] {
+  const user = { role: "user", content: prompt };
+  return system === undefined ? [user] : [{ role: "system", content: system }, user];
 }
 
 /** @throws ERR_TOKENLENSE_INPUT for an id outside the vocabulary. */

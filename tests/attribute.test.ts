@@ -88,12 +88,35 @@ describe("attribute", () => {
       "<|im_start|>system\nBe brief.<|im_end|>\n<|im_start|>user\nWhy?<|im_end|>\n<|im_start|>assistant\n",
     );
     expect(result.target).toBe(`${result.input} Because.`);
-    expect(result.tokens[0]).toEqual({ id: 1, token: "<|im_start|>", text: "<|im_start|>", role: "prompt" });
+    expect(result.tokens[0]).toEqual({
+      ...{ id: 1, token: "<|im_start|>", text: "<|im_start|>", role: "prompt" },
+      ...{ start: 0, end: 12 },
+    });
   });
 
-  it("takes a text whose tokens are parts of characters", async () => {
-    const result = await given({ prompt: "Größe 東京 🙂 e\u0301", target: "Größe 東京 🙂 e\u0301 – naïve" });
-    expect(result.tokens.map(({ text }) => text).join("")).toBe("Größe 東京 🙂 e\u0301 – naïve");
+  it("takes a conversation", async () => {
+    const messages = [
+      { role: "system", content: "Be brief." },
+      { role: "user", content: "Hi" },
+      { role: "assistant", content: "Hello." },
+      { role: "user", content: "Why?" },
+    ];
+    const result = await given({ messages, target: "Why? Because." });
+    expect(result.prompt).toBe("Why?");
+    expect(result.input).toMatch(/^<\|im_start\|>system\nBe brief\..*Hello\.<\|im_end\|>\n.*assistant\n$/s);
+    expect(result.target).toBe(`${result.input} Because.`);
+    const contrast = { prompt: "Who?", target: "Who? Me. Nobody." };
+    const against = await given({ messages, target: "Why? Because.", contrast });
+    expect(against.step).toBe("contrast_prob_diff");
+  });
+
+  it("takes a text whose tokens are parts of characters, and tells where each lies", async () => {
+    const target = "Größe 東京 🙂 e\u0301 – naïve";
+    const result = await given({ prompt: "Größe 東京 🙂 e\u0301", target });
+    for (const tokens of [result.tokens, result.aggregate("subwords").tokens]) {
+      expect(tokens.map(({ text }) => text).join("")).toBe(target);
+      for (const { text, start, end } of tokens) expect(target.slice(start, end)).toBe(text);
+    }
   });
 });
 

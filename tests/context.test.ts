@@ -18,9 +18,23 @@ describe("attributeContext", () => {
     const result = await attributeContext({ model, context, prompt, output });
     expect(result.contextTokens.map(({ text }) => text).join("")).toBe(context);
     expect(result.outputs.map(({ text }) => text).join("")).toBe(output);
+    const whole = `${context} ${prompt}${output}`;
+    for (const { text, start, end } of [...result.contextTokens, ...result.outputs])
+      expect(whole.slice(start, end)).toBe(text);
     const tower = result.sensitive.find(({ token }) => token.text === " E");
     expect(tower?.cues[0]?.token.text).toBe(" Paris");
     expect(tower?.alternative.text).not.toBe(" E");
+  });
+
+  it("finds the context where it comes last", async () => {
+    const template = "{current}? {context}";
+    const result = await attributeContext({ model, context, prompt: "Where", output: " Eiffel", template });
+    expect(
+      result.contextTokens
+        .map(({ text }) => text)
+        .join("")
+        .trim(),
+    ).toBe(context);
   });
 
   it("measures sensitivity as the divergence of the text without the context from the one with it", async () => {

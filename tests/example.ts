@@ -13,13 +13,19 @@ export function example(
   for (let output = 0; output < outputs; output++)
     for (let position = 0; position < promptTexts.length + output; position++)
       scores[position * outputs + output] = score(position, output);
+  let end = 0;
   return new Attribution({
-    tokens: texts.map((text, id) => ({
-      token: text.replaceAll(" ", "Ġ").replaceAll("\n", "Ċ"),
-      text,
-      id,
-      role: id < promptTexts.length ? "prompt" : "target",
-    })),
+    tokens: texts.map((text, id) => {
+      end += text.length;
+      return {
+        token: text.replaceAll(" ", "Ġ").replaceAll("\n", "Ċ"),
+        text,
+        id,
+        role: id < promptTexts.length ? "prompt" : "target",
+        start: end - text.length,
+        end,
+      };
+    }),
     promptLength: promptTexts.length,
     scores,
     shape: [texts.length, outputs],

@@ -8,8 +8,8 @@ export function fakeModel(vocabulary: readonly string[], options: { addBos?: boo
   const { addBos = false, context = 64 } = options;
   const pieces = ["<s>", ...vocabulary];
   const longestFirst = pieces.toSorted((a, b) => b.length - a.length);
-  const encode = (text: string) => {
-    const ids = addBos && !text.startsWith("<s>") ? [0] : [];
+  const encode = (text: string, { begins = true } = {}) => {
+    const ids = addBos && begins && !text.startsWith("<s>") ? [0] : [];
     for (let at = 0; at < text.length; ) {
       const piece = longestFirst.find((candidate) => text.startsWith(candidate, at));
       if (piece) ids.push(pieces.indexOf(piece));

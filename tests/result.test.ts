@@ -38,7 +38,14 @@ describe("toJSON", () => {
       generation_params: { max_new_tokens: 8, temperature: 0.5, top_k: 0, top_p: 1, seed: 42 },
       version: "1.1.0",
     });
-    expect(data.input_tokens[1]).toEqual({ token: "Ġsky", token_id: 1, clean_token: "sky", text: " sky" });
+    expect(data.input_tokens[1]).toEqual({
+      token: "Ġsky",
+      token_id: 1,
+      clean_token: "sky",
+      text: " sky",
+      start: 3,
+      end: 7,
+    });
     expect(data.association_matrix).toEqual([
       [0.5, 1, 0, 0],
       [Number(Math.fround(1 / 3).toPrecision(9)), Number(Math.fround(2 / 3).toPrecision(9)), 1, 0],

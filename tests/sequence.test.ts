@@ -38,6 +38,23 @@ describe("readPrompt", () => {
   });
 });
 
+describe("a conversation", () => {
+  const messages = ["b", "a", "c"].map((content, i) => ({ role: i % 2 === 0 ? "user" : "assistant", content }));
+  const conversation = () => readPrompt(model, { messages, chat: false });
+
+  it("goes into the chat format, and its last message is what was asked", () => {
+    expect(conversation()).toMatchObject({ given: "c", input: "[user]b[assistant]a[user]c[assistant]" });
+    expect(forcedSequence(model, conversation(), "c abc").target).toBe("[user]b[assistant]a[user]c[assistant] abc");
+  });
+
+  it("goes with no other prompt, and has its system message among its own", () => {
+    expect(() => readPrompt(model, { messages, prompt: "a", chat: true })).toThrow(code("INPUT"));
+    expect(() => readPrompt(model, { messages, promptIds: Int32Array.of(1), chat: false })).toThrow(code("INPUT"));
+    expect(() => readPrompt(model, { messages, chat: true, system: "b" })).toThrow(code("INPUT"));
+    expect(() => readPrompt(model, { messages: [{ role: "user", content: "" }], chat: false })).toThrow(code("PROMPT"));
+  });
+});
+
 describe("forcedSequence", () => {
   it("tokenises prompt and target together where the prompt's tokens stay", () => {
     const { ids } = forcedSequence(model, prompt("c"), "c abc");

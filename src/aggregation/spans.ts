@@ -72,5 +72,7 @@ function mergeTokens(pieces: readonly Token[], role: Token["role"]): Token {
     text: pieces.map(({ text }) => text).join(""),
     id: -1,
     role,
+    start: pieces[0]?.start ?? 0,
+    end: pieces.at(-1)?.end ?? 0,
   };
 }

@@ -5,9 +5,10 @@ import type { Span } from "./segments.js";
 type WordStart = (token: string) => boolean;
 
 /**
- * Spans of the words that are more than one token, by the marks of the tokenizer that made them: Ġ (and Ċ, č, ĉ for
- * control characters) of byte-level vocabularies, ▁ of SentencePiece, ## of WordPiece. What follows a special token or a
- * line's end begins a word. Text in which nothing marks a space, such as Chinese, has no spans.
+ * Spans of the words that are more than one token, by the marks of the tokenizer that made them: Ġ (and ĉ, Ċ, ċ, Č, č for
+ * tabs and line ends) of byte-level vocabularies, ▁ of SentencePiece, ## of WordPiece. A token of white space as such, which
+ * either vocabulary may have beside, begins a word too, and so does what follows a special token or a line's end. Text in
+ * which nothing marks a space, such as Chinese, has no spans.
  */
 export function subwordSpans(tokens: readonly Token[]): Span[] {
   const begins = wordStart(tokens);
@@ -28,8 +29,8 @@ export function subwordSpans(tokens: readonly Token[]): Span[] {
 function wordStart(tokens: readonly Token[]): WordStart | undefined {
   const some = (pattern: RegExp) => tokens.some(({ token }) => pattern.test(token));
   // SentencePiece first: there Ġ is a letter (of Maltese), whereas bytes never make a ▁.
-  if (some(/^▁/)) return (token) => /^[▁\n]/.test(token) || token === "<0x0A>";
-  if (some(/^Ġ/)) return (token) => /^[ĠĊčĉ]/.test(token);
+  if (some(/^▁/)) return (token) => /^([▁\s]|<0x(0[9A-D]|20)>$)/.test(token);
+  if (some(/^Ġ/)) return (token) => /^[ĠĉĊċČč\s]/.test(token);
   // Not "##" alone, which is a heading in Markdown.
   const continuation = /^##[^#]/;
   if (some(continuation)) return (token) => !continuation.test(token);

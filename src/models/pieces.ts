@@ -41,3 +41,8 @@ function characterEnd(bytes: Uint8Array, start: number): number | undefined {
   }
   return start + length;
 }
+
+/** The text with U+FFFD for each surrogate that stands alone: what its bytes hold. Indices stay as they are. */
+export function wellFormed(text: string): string {
+  return /\p{Surrogate}/u.test(text) ? Buffer.from(text).toString() : text;
+}

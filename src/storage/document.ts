@@ -57,8 +57,8 @@ function shortest(value: number): number {
   return Number(value.toPrecision(9));
 }
 
-function toTokenEntry({ token, id, text }: Token) {
-  return { token, token_id: id, clean_token: text.trim() || token, text };
+function toTokenEntry({ token, id, text, start, end }: Token) {
+  return { token, token_id: id, clean_token: text.trim() || token, text, start, end };
 }
 
 function toGenerationParams(parameters: Attribution["generation"]): Record<string, number> {

@@ -1,8 +1,10 @@
 import { randomUUID } from "node:crypto";
 import { link, mkdir, open, readFile, rename, unlink } from "node:fs/promises";
 import { join, resolve } from "node:path";
+import type { Span } from "../aggregation/segments.js";
 import { TokenlenseError } from "../errors.js";
 import type { GenerationParameters } from "../generate.js";
+import { locate } from "../models/offsets.js";
 import { Attribution, type Token } from "../result.js";
 import { generationParameters } from "./document.js";
 import { type NativeDocument, nativeDocument } from "./schema.js";
@@ -104,7 +106,22 @@ function nameOf(text: string, length: number): string {
 }
 
 function fromDocument({ metadata, data, tokenlense_native: ours }: NativeDocument): Attribution {
-  const tokens = [...data.input_tokens.map(toToken("prompt")), ...data.output_tokens.map(toToken("target"))];
+  const entries = [...data.input_tokens, ...data.output_tokens];
+  const texts = entries.map(textOf);
+  const input = texts.slice(0, data.input_tokens.length).join("");
+  const target = ours?.target ?? texts.join("");
+  const pieces = texts.map((text) => ({ text, kind: "text" as const }));
+  const spans = locate(pieces, target, "none"); // for files without them
+  const tokens = entries.map(
+    (entry, i): Token => ({
+      token: entry.token,
+      text: texts[i] as string,
+      id: entry.token_id,
+      role: i < data.input_tokens.length ? "prompt" : "target",
+      start: entry.start ?? (spans[i] as Span)[0],
+      end: entry.end ?? (spans[i] as Span)[1],
+    }),
+  );
   const outputs = data.output_tokens.length;
   const scores = new Float32Array(tokens.length * outputs);
   data.association_matrix.forEach((row, output) => {
@@ -112,7 +129,6 @@ function fromDocument({ metadata, data, tokenlense_native: ours }: NativeDocumen
       scores[position * outputs + output] = score;
     });
   });
-  const text = (entries: readonly Token[]) => entries.map((entry) => entry.text).join("");
   // Python writes UTC without saying so.
   const zoned = /(Z|[+-]\d\d:?\d\d)$/.test(metadata.timestamp);
   return new Attribution({
@@ -130,8 +146,8 @@ function fromDocument({ metadata, data, tokenlense_native: ours }: NativeDocumen
     step: ours?.step,
     modelName: metadata.llm_id,
     prompt: metadata.prompt,
-    input: ours?.input ?? text(tokens.slice(0, data.input_tokens.length)),
-    target: ours?.target ?? text(tokens),
+    input: ours?.input ?? input,
+    target,
     generation: fromGenerationParams(metadata.generation_params),
     stats: ours?.stats,
     timings: ours?.timings ?? {},
@@ -143,14 +159,7 @@ function fromDocument({ metadata, data, tokenlense_native: ours }: NativeDocumen
 type TokenEntry = NativeDocument["data"]["input_tokens"][number];
 
 /** Files of TokenLense have no `text`; its tokens mark a space as Ġ or ▁ and a line's end as Ċ. */
-function toToken(role: Token["role"]): (entry: TokenEntry) => Token {
-  return ({ token, token_id, text }) => ({
-    token,
-    text: text ?? token.replaceAll(/[Ġ▁]/g, " ").replaceAll("Ċ", "\n"),
-    id: token_id,
-    role,
-  });
-}
+const textOf = ({ token, text }: TokenEntry): string => text ?? token.replaceAll(/[Ġ▁]/g, " ").replaceAll("Ċ", "\n");
 
 function fromGenerationParams(stored: Record<string, string | number>): Attribution["generation"] {
   const parameters: Partial<GenerationParameters> = {};

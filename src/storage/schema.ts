@@ -1,7 +1,7 @@
 import { z } from "zod";
 
 // TokenLense's native storage schema, versions 1.0.0 to 1.1.0, as zod. What this package adds lies under keys that
-// TokenLense's own reader passes over: `text` of a token, `step_scores`, and `tokenlense_native`.
+// TokenLense's own reader passes over: `text`, `start` and `end` of a token, `step_scores`, and `tokenlense_native`.
 
 const token = z.object({
   token: z.string(),
@@ -9,6 +9,8 @@ const token = z.object({
   /** The token without its marks and spaces. */
   clean_token: z.string(),
   text: z.string().optional(),
+  start: z.int().nonnegative().optional(),
+  end: z.int().nonnegative().optional(),
 });
 
 const rows = z.array(z.array(z.number()));

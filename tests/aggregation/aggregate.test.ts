@@ -26,11 +26,11 @@ describe("aggregate", () => {
     expect(promptLength).toBe(2);
     expect(outputs).toBe(3);
     expect(tokens).toEqual([
-      { token: "The", text: "The", id: 0, role: "prompt" },
-      { token: "Ġunbelievable", text: " unbelievable", id: -1, role: "prompt" },
-      { token: "Ġcat", text: " cat", id: -1, role: "target" },
-      { token: "Ġsat", text: " sat", id: 6, role: "target" },
-      { token: "Ġquietly", text: " quietly", id: -1, role: "target" },
+      { token: "The", text: "The", id: 0, role: "prompt", start: 0, end: 3 },
+      { token: "Ġunbelievable", text: " unbelievable", id: -1, role: "prompt", start: 3, end: 16 },
+      { token: "Ġcat", text: " cat", id: -1, role: "target", start: 16, end: 20 },
+      { token: "Ġsat", text: " sat", id: 6, role: "target", start: 20, end: 24 },
+      { token: "Ġquietly", text: " quietly", id: -1, role: "target", start: 24, end: 32 },
     ]);
     expect(stepScores.probability?.[0]).toBeCloseTo(1 / 3, 6);
     expect(stepScores.probability?.[2]).toBeCloseTo(1 / 5 / 6, 6);

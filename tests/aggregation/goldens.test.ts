@@ -41,6 +41,8 @@ function attribution(name: string): Attribution {
       text: token.replace(/^[Ġ▁]/, " "),
       id: ids[i] as number,
       role: i < promptLength ? "prompt" : "target",
+      start: 0,
+      end: 0,
     })),
     promptLength,
     shape,

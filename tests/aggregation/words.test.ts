@@ -19,6 +19,8 @@ const toTokens = (forms: readonly string[], texts?: readonly string[]): Token[] 
     text: texts?.[id] ?? token.replaceAll(/[Ġ▁]/g, " ").replaceAll("Ċ", "\n").replace("<0x0A>", "\n"),
     id,
     role: "prompt",
+    start: 0,
+    end: 0,
   }));
 
 /** Tokens merged by spans: "a+b c". */
@@ -55,6 +57,14 @@ describe("subwordSpans", () => {
   it("begins a word after a line's end, which stays by itself", () => {
     expect(words("Ġone Ċ two too ĊĊ Ġthree ĉ x")).toBe("Ġone Ċ two+too ĊĊ Ġthree ĉ+x");
     expect(words("▁one <0x0A> tw o")).toBe("▁one <0x0A> tw+o");
+  });
+
+  it("begins a word at white space that is a token as such", () => {
+    expect(words("▁if ▁x : <0x0A> <0x09> pri nt <0x0D> x")).toBe("▁if ▁x+: <0x0A> <0x09>+pri+nt <0x0D>+x");
+    const forms = ["▁a", "b", "\n\n", "    ", "de", "f", "\t", "x"];
+    expect(shown(forms, subwordSpans(toTokens(forms)))).toBe("▁a+b \n\n     +de+f \t+x");
+    const phi = ["Ġa", "b", "   ", "x", "y", "ċ", "z"];
+    expect(shown(phi, subwordSpans(toTokens(phi)))).toBe("Ġa+b    +x+y ċ+z");
   });
 
   it("finds none where nothing marks a space", () => {

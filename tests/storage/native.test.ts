@@ -107,6 +107,12 @@ describe("load", () => {
       expect([...result.scores]).toEqual([1, 3, 2, 4, 0, 5, 0, 0]);
       expect(result.timestamp.toISOString()).toBe("2025-04-03T12:30:45.678Z");
       expect(result).toMatchObject({ method: "unknown", target: "Hi there you\n", promptLength: 2, outputs: 2 });
+      expect(result.tokens.map(({ start, end }) => result.target.slice(start, end))).toEqual([
+        "Hi",
+        " there",
+        " you",
+        "\n",
+      ]);
       expect(result.step).toBeUndefined();
       expect(result.generation).toEqual({ maxNewTokens: 2 });
     }

@@ -1,0 +1,63 @@
+import { readFileSync } from "node:fs";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { decodeFloats, distance } from "../../bench/numbers.js";
+import { attribute, generate, loadModel, type MethodName, type Model } from "../../src/index.js";
+
+// A second real model: another family, another tokenizer, weights in Q5_0, Q4_K, Q6_K and Q8_0. Goldens by tests/goldens/gemma.py.
+
+interface Golden {
+  name: string;
+  text: string;
+  ids: number[];
+  promptLength: number;
+  scores: Record<string, string>;
+}
+const { prompts } = JSON.parse(readFileSync(new URL("../goldens/gemma.json", import.meta.url), "utf8")) as {
+  prompts: Golden[];
+};
+
+/** What Inseq's methods are called here, and what makes them the same. */
+const METHODS = {
+  saliency: {},
+  input_x_gradient: {},
+  integrated_gradients: { steps: 10, baseline: "unk" },
+  occlusion: { baseline: "unk" },
+  attention: {},
+} as const;
+
+describe("Gemma 3 270M", () => {
+  let model: Model;
+  beforeAll(async () => {
+    model = await loadModel("gemma-3-270m");
+  });
+  afterAll(() => model?.dispose());
+
+  describe.each(prompts)("$name", ({ text, ids, promptLength, scores }) => {
+    const targetIds = Int32Array.from(ids);
+    const promptIds = targetIds.subarray(0, promptLength);
+
+    it("is tokenised and continued as by transformers", async () => {
+      expect([...model.tokenizer.encode(text)]).toEqual([...promptIds]);
+      const { ids: continued } = await generate({ model, promptIds, maxNewTokens: ids.length - promptLength });
+      expect([...continued]).toEqual(ids.slice(promptLength));
+    });
+
+    it.each(Object.entries(METHODS) as [MethodName, object][])("%s is Inseq's to 1e-4 of the largest score", async (method, options) => {
+      using result = await attribute({ model, promptIds, targetIds, method, options });
+      expect(distance(result.scores, decodeFloats(scores[method] as string))).toBeLessThan(1e-4);
+    });
+
+    it("has Inseq's probabilities", async () => {
+      using result = await attribute({ model, promptIds, targetIds });
+      const { probability = new Float32Array() } = result.stepScores;
+      expect(distance(probability, decodeFloats(scores.probability as string))).toBeLessThan(1e-4);
+    });
+  });
+
+  it("attributes a text end to end", async () => {
+    using result = await attribute({ model, prompt: "The capital of France is", maxNewTokens: 4 });
+    expect(result.prompt).toBe("The capital of France is");
+    expect(result.target.startsWith(result.prompt)).toBe(true);
+    expect(result.scores.every(Number.isFinite)).toBe(true);
+  });
+});

@@ -32,17 +32,17 @@ struct FamilyResolver : jit::Resolver {
 };
 
 at::Tensor decode(const WeightSpec& spec) {
-  at::Tensor weight = at::empty(spec.shape, at::kFloat);
-  float *next = weight.data_ptr<float>(), *end = next + weight.numel();
+  at::Tensor weight = at::empty(spec.shape, spec.dtype);
+  const at::Tensor flat = weight.flatten();
+  int64_t next = 0;
   for (const auto& part : spec.parts) {
-    if (part.rows < 0 || part.columns < 0 || end - next < part.rows * part.columns)
+    const int64_t values = part.rows * part.columns;
+    if (part.rows < 0 || part.columns < 0 || flat.size(0) - next < values)
       throw Error("FORMAT", "The parts of " + spec.name + " are larger than its shape.");
-    decode_part(part, next);
-    next += part.rows * part.columns;
+    decode_part(part, flat.narrow(0, next, values));
+    next += values;
   }
-  if (next != end) throw Error("FORMAT", "The parts of " + spec.name + " do not fill its shape.");
-  if (!at::isfinite(weight).all().item<bool>())
-    throw Error("FORMAT", "The weight " + spec.name + " holds values that are not finite.", "The model file is damaged; fetch it again.");
+  if (next != flat.size(0)) throw Error("FORMAT", "The parts of " + spec.name + " do not fill its shape.");
   return weight;
 }
 

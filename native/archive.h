@@ -21,6 +21,7 @@ struct WeightSpec {
   std::string name;
   std::vector<int64_t> shape;
   std::vector<WeightPart> parts;
+  at::ScalarType dtype = at::kFloat;
 };
 
 /// Frequencies of a rotary embedding: theta^(−2i/dimensions) / divisors[i]; its cosines and sines are multiplied by `factor`.
@@ -48,7 +49,7 @@ struct ArchiveSpec {
 /// Compiles the family's TorchScript, decodes the weights and writes the archive.
 void build_archive(const ArchiveSpec& spec, TaskContext& context);
 
-/// Decodes one part to rows × columns float32.
-void decode_part(const WeightPart& part, float* out);
+/// Decodes one part to its rows × columns of `out` [rows · columns], contiguous, of whatever dtype.
+void decode_part(const WeightPart& part, const at::Tensor& out);
 
 }  // namespace tokenlense

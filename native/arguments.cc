@@ -49,7 +49,8 @@ at::Tensor table_of(const Fields& fields) {
 
 WeightSpec weight_spec(const Napi::Value& value, const std::string& name) {
   const Fields fields(value, name);
-  WeightSpec spec{fields.text("name"), shape_of(fields), {}};
+  const std::map<std::string, at::ScalarType> dtypes = {{"float32", at::kFloat}, {"bfloat16", at::kBFloat16}, {"float16", at::kHalf}};
+  WeightSpec spec{fields.text("name"), shape_of(fields), {}, fields.has("dtype") ? one_of(fields, "dtype", dtypes) : at::kFloat};
   fields.each("parts", [&](const Napi::Value& part, const std::string& path) { spec.parts.push_back(weight_part(part, path)); });
   return spec;
 }

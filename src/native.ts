@@ -63,6 +63,8 @@ export interface WeightSpec {
   name: string;
   shape: number[];
   parts: WeightPart[];
+  /** What it is kept in. Default float32. */
+  dtype?: "float32" | "bfloat16" | "float16";
 }
 
 /**

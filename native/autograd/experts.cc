@@ -42,7 +42,7 @@ struct Experts {
 // a · matrix for rows [..., n, k]. Functorch's batched tensors have no memory of their own to give to rows_times.
 at::Tensor times(const at::Tensor& a, const at::Tensor& matrix) {
   const bool plain = a.dim() == 2 && !a.key_set().has(c10::DispatchKey::FuncTorchBatched);
-  return plain ? rows_times(a, matrix) : at::matmul(a, matrix);
+  return plain ? rows_times(a, matrix) : at::matmul(a, matrix.to(a.scalar_type()));
 }
 
 class ExpertsBackward : public RaggedNode {

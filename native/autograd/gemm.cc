@@ -52,26 +52,41 @@ void gemm_deep_tile(int64_t m, int64_t n, int64_t k, const float* a, int64_t lda
   }
 }
 
+// Weights may be kept in half the memory; products are float32 all the same, of blocks converted as they are needed.
+template <class Weight>
+void load(const Weight* from, float* to, int64_t count) {
+  for (int64_t j = 0; j < count; ++j) to[j] = static_cast<float>(from[j]);
+}
+
+template <class Body>
+auto by_dtype(const at::Tensor& matrix, const Body& body) {
+  if (matrix.scalar_type() == at::kBFloat16) return body(matrix.const_data_ptr<at::BFloat16>());
+  if (matrix.scalar_type() == at::kHalf) return body(matrix.const_data_ptr<at::Half>());
+  return body(matrix.const_data_ptr<float>());
+}
+
 // ---- the paths --------------------------------------------------------------------------------------------------
 
-at::Tensor tiled(const at::Tensor& rows, const at::Tensor& matrix) {
+template <class Weight>
+at::Tensor tiled(const at::Tensor& rows, const at::Tensor& matrix, const Weight* b) {
   const int64_t m = rows.size(0), k = rows.size(1), n = matrix.size(1), pitch = rows.stride(0);
   at::Tensor result = at::empty({m, n}, rows.options());
   const float* a = rows.const_data_ptr<float>();
-  const float* b = matrix.const_data_ptr<float>();
   float* c = result.data_ptr<float>();
   const int64_t row_blocks = (m + kRowBlock - 1) / kRowBlock, column_blocks = (n + kColumnBlock - 1) / kColumnBlock;
-  const bool pack = n >= kPackedWidth && row_blocks > 1 && k <= kPackedDepth;
+  constexpr bool plain = std::is_same_v<Weight, float>;
+  const bool pack = !plain || (n >= kPackedWidth && row_blocks > 1 && k <= kPackedDepth);
   at::Tensor panels = at::empty({pack ? at::get_num_threads() : 0, k, kColumnBlock}, rows.options());
   float* packed = panels.data_ptr<float>();
   // Column panels outermost: neighbours in time share the panel of B. A packed one serves all rows.
   const int64_t tasks_per_panel = pack ? 1 : row_blocks, height = pack ? m : kRowBlock;
   share_tasks(column_blocks * tasks_per_panel, [&](int64_t t) {
     const int64_t j = t / tasks_per_panel * kColumnBlock, width = std::min(kColumnBlock, n - j), first = t % tasks_per_panel * kRowBlock;
-    const float* panel = b + j;
+    const float* panel = nullptr;
+    if constexpr (plain) panel = b + j;
     if (pack) {
       float* own = packed + at::get_thread_num() * k * kColumnBlock;
-      for (int64_t d = 0; d < k; ++d) std::copy_n(panel + d * n, width, own + d * kColumnBlock);
+      for (int64_t d = 0; d < k; ++d) load(b + j + d * n, own + d * kColumnBlock, width);
       panel = own;
     }
     for (int64_t i = first; i < std::min(m, first + height); i += kRowBlock)
@@ -82,11 +97,12 @@ at::Tensor tiled(const at::Tensor& rows, const at::Tensor& matrix) {
 }
 
 // The weight is the left operand as it lies in memory, so that nothing but the few rows is transposed: into panels of whole vectors.
-at::Tensor tiled_transposed(const at::Tensor& rows, const at::Tensor& weight) {
+template <class Weight>
+at::Tensor tiled_transposed(const at::Tensor& rows, const at::Tensor& weight, const Weight* a) {
   const int64_t m = rows.size(0), k = rows.size(1), n = weight.size(0);
   const int64_t panels = (m + kColumnBlock - 1) / kColumnBlock, panel = k * kColumnBlock;
   at::Tensor columns = at::empty({panels, k, kColumnBlock}, rows.options()), result = at::empty({m, n}, rows.options());
-  const float *in = rows.const_data_ptr<float>(), *a = weight.const_data_ptr<float>();
+  const float* in = rows.const_data_ptr<float>();
   float *b = columns.data_ptr<float>(), *out = result.data_ptr<float>();
   const int64_t pitch = rows.stride(0);
   share_tasks(panels, [&](int64_t p) {
@@ -98,9 +114,18 @@ at::Tensor tiled_transposed(const at::Tensor& rows, const at::Tensor& weight) {
   share_tasks(blocks, [&](int64_t t) {
     alignas(64) float tile[kRowBlock * kColumnBlock];
     const int64_t i = t * kRowBlock, height = std::min(kRowBlock, n - i);
+    const float* block = nullptr;
+    if constexpr (std::is_same_v<Weight, float>) {
+      block = a + i * k;
+    } else {
+      thread_local std::vector<float> own;
+      own.resize(kRowBlock * k);
+      load(a + i * k, own.data(), height * k);
+      block = own.data();
+    }
     for (int64_t p = 0; p < panels; ++p) {
       const int64_t j = p * kColumnBlock, width = std::min(kColumnBlock, m - j), padded = (width + 15) / 16 * 16;
-      gemm_deep_tile(height, padded, k, a + i * k, k, b + p * panel, kColumnBlock, tile, kColumnBlock, kForwardChain);
+      gemm_deep_tile(height, padded, k, block, k, b + p * panel, kColumnBlock, tile, kColumnBlock, kForwardChain);
       transpose_tile(tile, kColumnBlock, out + j * n + i, n, height, width);
     }
   });
@@ -139,7 +164,9 @@ bool available(Path path, const at::Tensor& rows, bool transposed) {
 }
 
 at::Tensor run(Path path, const at::Tensor& rows, const at::Tensor& matrix, bool transposed) {
-  if (path == kTiled) return transposed ? tiled_transposed(rows, matrix) : tiled(rows, matrix);
+  if (path == kTiled)
+    return by_dtype(matrix,
+                    [&](const auto* values) { return transposed ? tiled_transposed(rows, matrix, values) : tiled(rows, matrix, values); });
   const int64_t depth = rows.size(1), chain = chain_of(rows, transposed);
   at::Tensor sum;
   for (int64_t d = 0; d < depth; d += chain) {
@@ -205,9 +232,12 @@ Path choose(const at::Tensor& rows, const at::Tensor& matrix, bool transposed) {
 at::Tensor product(const at::Tensor& rows, const at::Tensor& matrix, bool transposed) {
   const int64_t n = matrix.size(transposed ? 0 : 1);
   count_flops(2.0 * rows.size(0) * rows.size(1) * n);
-  if (rows.numel() == 0 || !rows.device().is_cpu() || rows.scalar_type() != at::kFloat || rows.stride(1) != 1 || !is_cpu_float(matrix))
-    return transposed ? at::matmul(rows, matrix.t()) : at::matmul(rows, matrix);
-  return run(choose(rows, matrix, transposed), rows, matrix, transposed);
+  const bool ours = rows.numel() > 0 && rows.device().is_cpu() && rows.scalar_type() == at::kFloat && rows.stride(1) == 1;
+  if (!ours || !matrix.device().is_cpu() || !matrix.is_contiguous() || !matrix.is_floating_point() || matrix.scalar_type() == at::kDouble) {
+    const at::Tensor weight = matrix.to(rows.scalar_type());
+    return transposed ? at::matmul(rows, weight.t()) : at::matmul(rows, weight);
+  }
+  return run(is_cpu_float(matrix) ? choose(rows, matrix, transposed) : kTiled, rows, matrix, transposed);
 }
 
 }  // namespace

@@ -17,7 +17,7 @@ class LinearBackward : public RaggedNode {
  protected:
   at::Tensor product(const at::Tensor& g) override {
     // Functorch's batched tensors have no memory of their own to give to rows_times.
-    if (g.key_set().has(c10::DispatchKey::FuncTorchBatched)) return at::matmul(g, weight_);
+    if (g.key_set().has(c10::DispatchKey::FuncTorchBatched)) return at::matmul(g, weight_.to(g.scalar_type()));
     auto shape = g.sizes().vec();
     shape.back() = weight_.size(1);
     return rows_times(g.reshape({-1, g.size(-1)}), weight_).view(shape);

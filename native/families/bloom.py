@@ -1,7 +1,7 @@
 # BLOOM (Le Scao et al. 2022): positions by ALiBi (the table `position_bias`), a layer norm of the embeddings and one before each part.
 
 def embed(self, ids: Tensor) -> Tensor:
-    return torch.embedding(self.embedding, ids)
+    return torch.embedding(self.embedding, ids).float()
 
 def enter(self, i: int, x: Tensor, start: int) -> Tensor:
     if i > 0:

@@ -2,7 +2,7 @@
 # layers that see a window by turns with layers that see all, logits bounded by tanh (2) or norms of queries and keys (3).
 
 def embed(self, ids: Tensor) -> Tensor:
-    return torch.embedding(self.embedding, ids) * self.embedding_scale
+    return torch.embedding(self.embedding, ids).float() * self.embedding_scale
 
 def enter(self, i: int, x: Tensor, start: int) -> Tensor:
     return x

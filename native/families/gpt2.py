@@ -3,7 +3,7 @@
 
 # The embeddings of tokens alone, for these are what is attributed; those of positions come in the first layer.
 def embed(self, ids: Tensor) -> Tensor:
-    return torch.embedding(self.embedding, ids)
+    return torch.embedding(self.embedding, ids).float()
 
 def enter(self, i: int, x: Tensor, start: int) -> Tensor:
     if i > 0:

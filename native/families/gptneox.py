@@ -2,7 +2,7 @@
 # is 1, attention and MLP side by side, each with a norm of its own.
 
 def embed(self, ids: Tensor) -> Tensor:
-    return torch.embedding(self.embedding, ids)
+    return torch.embedding(self.embedding, ids).float()
 
 def enter(self, i: int, x: Tensor, start: int) -> Tensor:
     return x

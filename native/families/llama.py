@@ -2,7 +2,7 @@
 # queries and keys, Phi-3. RMS norms before each part, a gated MLP.
 
 def embed(self, ids: Tensor) -> Tensor:
-    return torch.embedding(self.embedding, ids)
+    return torch.embedding(self.embedding, ids).float()
 
 def enter(self, i: int, x: Tensor, start: int) -> Tensor:
     return x

@@ -2,7 +2,7 @@
 # that is always used, by a gate of its own (`shared_hidden` is its width, 0 for none).
 
 def embed(self, ids: Tensor) -> Tensor:
-    return torch.embedding(self.embedding, ids)
+    return torch.embedding(self.embedding, ids).float()
 
 def enter(self, i: int, x: Tensor, start: int) -> Tensor:
     return x

@@ -1,7 +1,7 @@
 # OLMo 2 (OLMo et al. 2025): Llama's graph with the RMS norms after each part, and norms of all queries and all keys.
 
 def embed(self, ids: Tensor) -> Tensor:
-    return torch.embedding(self.embedding, ids)
+    return torch.embedding(self.embedding, ids).float()
 
 def enter(self, i: int, x: Tensor, start: int) -> Tensor:
     return x

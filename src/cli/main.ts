@@ -16,6 +16,11 @@ const program = new Command("tokenlense")
   .showHelpAfterError("(--help says more)")
   .exitOverride();
 
+const dtypeOption = () =>
+  new Option("--dtype <dtype>", "what weights are kept in, where the archive is built here (default: float32)").choices(
+    [...["float32", "bfloat16", "float16"]],
+  );
+
 function overModel(command: Command): Command {
   return command
     .argument("<prompt>", 'the text, or "-" to read it from stdin')
@@ -25,6 +30,7 @@ function overModel(command: Command): Command {
       "smollm2-135m-instruct",
     )
     .option("--device <device>", '"auto", "cpu", "cuda", "cuda:1", …', "auto")
+    .addOption(dtypeOption())
     .option("--max-new-tokens <count>", "the most tokens to generate", wholeNumber, 32)
     .option("--chat", "put the prompt in the model's chat format", false)
     .option("--system <text>", "system message of a chat prompt")
@@ -112,6 +118,7 @@ models
   .description("Build a model's archive, which loading would do else.")
   .argument("<source>", "a name, a folder, a .gguf file, or owner/name of the Hugging Face hub")
   .option("--output <file.pt>", "where; default: in the cache")
+  .addOption(dtypeOption())
   .option("--json", "print JSON")
   .addHelpText("after", `\nExample: tokenlense models build ./my-model --output my-model.pt\n${exitCodes}`)
   .action(async (...args) => (await import("./models.js")).buildCommand(args[0], args[1]));

@@ -9,7 +9,7 @@ import { readArchive } from "../models/archive.js";
 import { buildArchive, buildSpec, tensorBytes, writeArchive } from "../models/build.js";
 import { makeOnce } from "../models/cache.js";
 import { type CachedModel, cachedModels, removeModel } from "../models/catalogue.js";
-import { ARCHIVE_FILES, type Contract, parseContract } from "../models/contract.js";
+import { ARCHIVE_FILES, type Contract, type Dtype, parseContract } from "../models/contract.js";
 import { obtainFromHub } from "../models/hub.js";
 import { parseHubSource } from "../models/hub-source.js";
 import { type Located, locate } from "../models/locate.js";
@@ -70,7 +70,7 @@ export async function pullCommand(name: string, flags: Flags): Promise<void> {
 }
 
 /** `tokenlense models build <source>`: in the cache, or as a file of the user's. */
-export async function buildCommand(name: string, flags: Flags & { output?: string }): Promise<void> {
+export async function buildCommand(name: string, flags: Flags & { output?: string; dtype?: Dtype }): Promise<void> {
   const output = flags.output === undefined ? undefined : resolve(flags.output);
   if (output !== undefined && extname(output) !== ".pt")
     throw new TokenlenseError("ERR_TOKENLENSE_INPUT", `--output ${flags.output}: an archive is called something.pt.`);
@@ -80,7 +80,7 @@ export async function buildCommand(name: string, flags: Flags & { output?: strin
     });
   }
   const path = await interruptible(async (signal, progress) => {
-    const options = { signal, onProgress: progress.update };
+    const options = { signal, dtype: flags.dtype, onProgress: progress.update };
     const { archive, source } = await locate(name, options);
     if (!source)
       throw new TokenlenseError("ERR_TOKENLENSE_INPUT", `${archive} is an archive: there is nothing to build.`);

@@ -1,3 +1,4 @@
+import type { Dtype } from "../models/contract.js";
 import type { Model } from "../models/model.js";
 import { exitCodes } from "./failure.js";
 import { Progress } from "./progress.js";
@@ -6,6 +7,7 @@ import { Progress } from "./progress.js";
 export interface ModelFlags {
   model: string;
   device: string;
+  dtype?: Dtype;
   chat: boolean;
   system?: string;
   temperature: number;
@@ -50,7 +52,12 @@ export function withModel<T>(
 ): Promise<T> {
   return interruptible(async (signal, progress) => {
     const { loadModel } = await import("../models/model.js");
-    using model = await loadModel(flags.model, { device: flags.device, signal, onProgress: progress.update });
+    using model = await loadModel(flags.model, {
+      device: flags.device,
+      dtype: flags.dtype,
+      signal,
+      onProgress: progress.update,
+    });
     return await work(model, signal, progress);
   });
 }

@@ -7,20 +7,21 @@ import type { BuildSpec } from "../native.js";
 import { run } from "../task.js";
 import { makeOnce, modelCache } from "./cache.js";
 import type { Checkpoint } from "./checkpoint.js";
-import { ARCHIVE_FILES, CONTRACT_VERSION, type Contract, contractSchema } from "./contract.js";
+import { ARCHIVE_FILES, CONTRACT_VERSION, type Contract, contractSchema, type Dtype } from "./contract.js";
 import { FAMILIES, familyOf, familySource, moduleSpec } from "./families/index.js";
 import type { LoadOptions } from "./progress.js";
 import { Tokenizer } from "./tokenizer.js";
 import type { TokenizerFiles } from "./tokenizer-json.js";
 
 /**
- * Where in the cache the archive of a source belongs: `<name>-<source>-<recipe>.pt`, the recipe being a digest of all that
+ * Where in the cache the archive of a source belongs: `<name>-<source>-<recipe>.pt`, with the dtype before the recipe where that is not float32, the recipe being a digest of all that
  * an archive is built by, so that a newer package builds anew.
  */
-export function archivePath(name: string, sourceSha256: string): string {
+export function archivePath(name: string, sourceSha256: string, dtype: Dtype = "float32"): string {
   const recipe = [packageVersion(), CONTRACT_VERSION, ...FAMILIES.map((family) => familySource(family).source)];
   const digest = createHash("sha256").update(JSON.stringify(recipe)).digest("hex");
-  return join(modelCache(), `${fileName(name)}-${sourceSha256.slice(0, 12)}-${digest.slice(0, 8)}.pt`);
+  const kind = dtype === "float32" ? "" : `-${dtype}`;
+  return join(modelCache(), `${fileName(name)}-${sourceSha256.slice(0, 12)}${kind}-${digest.slice(0, 8)}.pt`);
 }
 
 /** A model's name as its files in the cache begin. */
@@ -40,6 +41,8 @@ async function removeOutdated(path: string): Promise<void> {
 export interface Source {
   name: string;
   sha256: string;
+  /** Of the archive's weight matrices. Default float32. */
+  dtype?: Dtype | undefined;
   checkpoint: Checkpoint;
   /** Called with the size of the vocabulary. */
   tokenizer(vocabulary: number): Promise<TokenizerFiles> | TokenizerFiles;
@@ -49,10 +52,16 @@ export interface Source {
  * What the addon needs to build an archive.
  * @throws ERR_TOKENLENSE_ARCHITECTURE, ERR_TOKENLENSE_FORMAT as {@link familyOf}, {@link moduleSpec}, {@link Tokenizer}.
  */
-export async function buildSpec({ name, sha256, checkpoint, tokenizer }: Source): Promise<Omit<BuildSpec, "output">> {
+export async function buildSpec({
+  name,
+  sha256,
+  dtype = "float32",
+  checkpoint,
+  tokenizer,
+}: Source): Promise<Omit<BuildSpec, "output">> {
   const family = familyOf(checkpoint);
   const blueprint = family.blueprint(checkpoint);
-  const spec = moduleSpec(checkpoint, blueprint);
+  const spec = moduleSpec(checkpoint, blueprint, dtype);
   const files = await tokenizer(blueprint.sizes.vocabulary);
   const { source, methods } = familySource(family);
   const contract: Contract = {
@@ -60,7 +69,7 @@ export async function buildSpec({ name, sha256, checkpoint, tokenizer }: Source)
     family: family.name,
     contract: "layered",
     ...blueprint.sizes,
-    dtype: "float32",
+    dtype,
     tokens: files.tokens,
     addBos: files.addBos,
     chatTemplate: files.chatTemplate,
@@ -117,7 +126,8 @@ function archiveBytes(spec: Omit<BuildSpec, "output">): number {
 
 /** Of float32 weights, tables and rotary tables, in an archive as in memory. */
 export function tensorBytes({ weights, tables, rotary, integers }: Omit<BuildSpec, "output">): number {
-  const values = ({ shape }: { shape: number[] }) => shape.reduce((product, n) => product * n, 1);
-  const positions = rotary.reduce((sum, { dimensions }) => sum + dimensions * (integers.context ?? 0), 0);
-  return 4 * [...weights, ...tables].reduce((sum, buffer) => sum + values(buffer), positions);
+  const bytes = ({ shape, dtype = "float32" }: { shape: number[]; dtype?: Dtype }) =>
+    shape.reduce((product, n) => product * n, dtype === "float32" ? 4 : 2);
+  const positions = rotary.reduce((sum, { dimensions }) => sum + 4 * dimensions * (integers.context ?? 0), 0);
+  return [...weights, ...tables].reduce((sum, buffer) => sum + bytes(buffer), positions);
 }

@@ -94,7 +94,8 @@ async function ownFiles(): Promise<CachedModel[]> {
   const models: CachedModel[] = [];
   for (const file of names) {
     // See modelCache and archivePath for how files are named.
-    const [, archive, source] = /^(.+)-[0-9a-f]{12}-[0-9a-f]{8}\.pt$|^(.+)-[0-9a-f]{12}\.gguf$/.exec(file) ?? [];
+    const [, archive, source] =
+      /^(.+)-[0-9a-f]{12}(?:-b?float16)?-[0-9a-f]{8}\.pt$|^(.+)-[0-9a-f]{12}\.gguf$/.exec(file) ?? [];
     const stemmed = archive ?? source;
     if (stemmed === undefined) continue;
     const path = join(modelCache(), file);

@@ -8,6 +8,10 @@ export const ARCHIVE_FILES = {
   tokenizerConfig: "tokenlense/tokenizer_config.json",
 } as const;
 
+/** What weights may be kept in; all work is float32 whichever it is. */
+export const DTYPES = ["float32", "bfloat16", "float16"] as const;
+export type Dtype = (typeof DTYPES)[number];
+
 const size = z.int().positive();
 const token = z.int().nonnegative();
 
@@ -36,7 +40,7 @@ export const contractSchema = z.object({
   hidden: size,
   vocabulary: size,
   context: size,
-  dtype: z.literal("float32"),
+  dtype: z.enum(DTYPES),
   tokens: z.object({
     bos: token.nullish(),
     eos: z.array(token),

@@ -1,5 +1,5 @@
 import { extname } from "node:path";
-import type { LoadOptions } from "./progress.js";
+import type { BuildOptions } from "./progress.js";
 
 /** What of the Hugging Face hub is asked for. */
 export interface HubSource {
@@ -11,7 +11,7 @@ export interface HubSource {
   file: string | undefined;
 }
 
-export interface HubOptions extends LoadOptions {
+export interface HubOptions extends BuildOptions {
   /** False: only what is in the cache. Default: true, unless `HF_HUB_OFFLINE` is set. */
   download?: boolean | undefined;
 }

@@ -6,9 +6,10 @@ import { TokenlenseError } from "../errors.js";
 import { nearest } from "../nearest.js";
 import { archivePath, type Source } from "./build.js";
 import { modelCache } from "./cache.js";
+import type { Dtype } from "./contract.js";
 import { knownSha256, rememberedSha256, sha256 } from "./digest.js";
 import { type HubOptions, isGguf, parseHubSource } from "./hub-source.js";
-import type { LoadOptions } from "./progress.js";
+import type { BuildOptions } from "./progress.js";
 import { KNOWN_MODELS, type KnownModel, knownPath, obtain } from "./sources.js";
 
 export interface Located {
@@ -64,19 +65,20 @@ function locateKnown(name: string, known: KnownModel, options: HubOptions): Loca
       await rm(path, { force: true });
       path = await obtain(name, known, options);
     }
-    return ggufSource(name, path, known.sha256);
+    return ggufSource(name, path, known.sha256, options.dtype);
   };
-  return { name, archive: archivePath(name, known.sha256), source };
+  return { name, archive: archivePath(name, known.sha256, options.dtype), source };
 }
 
-async function locateGguf(path: string, name: string, options: LoadOptions): Promise<Located> {
+async function locateGguf(path: string, name: string, options: BuildOptions): Promise<Located> {
   // A file that was never seen is looked into before it is read as a whole: what is no model is known at once then.
   if ((await knownSha256(path)) === undefined) await (await import("./gguf.js")).readGguf(path);
   const digest = await rememberedSha256(path, options);
-  return { name, archive: archivePath(name, digest), source: () => ggufSource(name, path, digest) };
+  const source = () => ggufSource(name, path, digest, options.dtype);
+  return { name, archive: archivePath(name, digest, options.dtype), source };
 }
 
-async function locateFolder(path: string, name: string, options: LoadOptions): Promise<Located> {
+async function locateFolder(path: string, name: string, options: BuildOptions): Promise<Located> {
   const { folderFiles, readFolder, tokenizerFromFolder } = await import("./folder.js");
   const whole = createHash("sha256");
   for (const file of await folderFiles(path))
@@ -85,17 +87,24 @@ async function locateFolder(path: string, name: string, options: LoadOptions): P
   const source = async (): Promise<Source> => ({
     name,
     sha256: digest,
+    dtype: options.dtype,
     checkpoint: await readFolder(path),
     tokenizer: () => tokenizerFromFolder(path),
   });
-  return { name, archive: archivePath(name, digest), source };
+  return { name, archive: archivePath(name, digest, options.dtype), source };
 }
 
-async function ggufSource(name: string, path: string, digest: string): Promise<Source> {
+async function ggufSource(name: string, path: string, digest: string, dtype: Dtype | undefined): Promise<Source> {
   const { readGguf } = await import("./gguf.js");
   const { tokenizerFromGguf } = await import("./tokenizer-json.js");
   const checkpoint = await readGguf(path);
-  return { name, sha256: digest, checkpoint, tokenizer: (vocabulary) => tokenizerFromGguf(checkpoint, vocabulary) };
+  return {
+    name,
+    sha256: digest,
+    dtype,
+    checkpoint,
+    tokenizer: (vocabulary) => tokenizerFromGguf(checkpoint, vocabulary),
+  };
 }
 
 function notFound(source: string): TokenlenseError {

@@ -7,13 +7,13 @@ import { run, throwIfCancelled } from "../task.js";
 import { buildArchive } from "./build.js";
 import { ARCHIVE_FILES, type Contract, parseContract } from "./contract.js";
 import { locate } from "./locate.js";
-import type { LoadOptions } from "./progress.js";
+import type { BuildOptions } from "./progress.js";
 import { Tokenizer } from "./tokenizer.js";
 import type { TokenizerJson } from "./tokenizer-json.js";
 
-export type { LoadOptions, LoadProgress } from "./progress.js";
+export type { BuildOptions, LoadOptions, LoadProgress } from "./progress.js";
 
-export interface LoadModelOptions extends LoadOptions {
+export interface LoadModelOptions extends BuildOptions {
   /** "auto" takes a CUDA device where libtorch sees one, else the CPU; or "cpu", "cuda", "cuda:1", "mps". Default "auto". */
   device?: string | undefined;
 }
@@ -77,6 +77,16 @@ async function locateAndLoad(text: string, options: LoadModelOptions): Promise<M
   if (source && !existsSync(archive)) await buildArchive(archive, await source(), options);
   try {
     const model = await load(name, archive, options);
+    if (options.dtype && model.contract.dtype !== options.dtype) {
+      model.dispose();
+      throw new TokenlenseError(
+        "ERR_TOKENLENSE_INPUT",
+        `${archive} is in ${model.contract.dtype}, not ${options.dtype}.`,
+        {
+          hint: "dtype is for models that are built here: give the GGUF file or the folder that the archive was made of.",
+        },
+      );
+    }
     // When an archive of the cache was last used is its time: systems note reading late, or not at all.
     if (source) await utimes(archive, new Date(), new Date()).catch(() => {});
     return model;

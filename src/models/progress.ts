@@ -1,3 +1,5 @@
+import type { Dtype } from "./contract.js";
+
 /** What loading a model is at: called as work goes on, at least once per phase. */
 export interface LoadProgress {
   /** "wait" for another process that makes the same cache entry, "download", "verify", "build", "load". */
@@ -12,4 +14,12 @@ export interface LoadOptions {
   /** Work stops at the next block, and the call rejects with ERR_TOKENLENSE_CANCELLED. */
   signal?: AbortSignal | undefined;
   onProgress?: ((progress: LoadProgress) => void) | undefined;
+}
+
+export interface BuildOptions extends LoadOptions {
+  /**
+   * What weight matrices are kept in, on disk and in memory, where the archive is built here. All work is float32 whichever it is: half
+   * the memory, at the weights' rounding, which for a checkpoint of that dtype is none. Default "float32".
+   */
+  dtype?: Dtype | undefined;
 }

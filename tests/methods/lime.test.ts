@@ -6,7 +6,7 @@ import { base, LOGIT, run, SMALL } from "./plans.js";
 
 // Token 0 is embedded as zeros: a text with it is a masked text, for any program.
 const MASKABLE = FAMILY.replace(
-  "return torch.embedding(self.embedding, ids)",
+  "return torch.embedding(self.embedding, ids).float()",
   "e = torch.embedding(self.embedding, ids)\n    return e * (ids != 0).unsqueeze(-1).to(e.dtype)",
 );
 

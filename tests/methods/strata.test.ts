@@ -27,7 +27,7 @@ interface Problem {
 /** The step function at every output, at a point of the line. */
 async function valuesAt({ text, baseline, seed }: Problem, tick: number): Promise<Float32Array> {
   const source = FAMILY.replace(
-    "return torch.embedding(self.embedding, ids)",
+    "return torch.embedding(self.embedding, ids).float()",
     `e = torch.embedding(self.embedding, ids)
     b = torch.narrow(torch.embedding(self.embedding, torch.tensor([[${baseline.join(", ")}]])), 1, 0, ids.size(1))
     return b + (e - b) * ${tick / TICKS}`,

@@ -65,13 +65,16 @@ function values({ shape, seed, offset, spread }: TensorEntry): Float32Array {
 /** Printable symbols, one for each token: the tokenizer is only there because a model must have one. */
 const symbols = (count: number) => Array.from({ length: count }, (_, i) => String.fromCharCode(33 + i));
 
-export function writeFamilyFolder(folder: string, golden: FamilyGolden, shards = 1): string {
+/** @param rounded matrices are what is left of them in this encoding. */
+export function writeFamilyFolder(folder: string, golden: FamilyGolden, rounded?: "BF16" | "F16"): string {
   mkdirSync(folder, { recursive: true });
   const tensors = golden.tensors.map((entry) => {
-    const data = values(entry);
+    const exact = values(entry);
+    const matrix = entry.shape.length > 1;
+    const data = rounded && matrix ? encodeTensor(entry.name, entry.shape, exact, rounded).values : exact;
     return { name: entry.name, shape: entry.shape, dtype: "F32", bytes: new Uint8Array(data.buffer) };
   });
-  writeWeights(folder, tensors, shards);
+  writeWeights(folder, tensors);
   const json = (name: string, value: unknown) => writeFileSync(join(folder, name), JSON.stringify(value));
   json("config.json", golden.config);
   const byteLevel = { type: "ByteLevel", add_prefix_space: false, trim_offsets: true, use_regex: true };

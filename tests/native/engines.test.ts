@@ -180,7 +180,7 @@ describe.each(FAMILIES)("gradients on random $name models", ({ source, plain, ro
       const step = 1e-2;
       const at = async (sign: number) => {
         const perturbed = source.replace(
-          "return torch.embedding(self.embedding, ids)",
+          "return torch.embedding(self.embedding, ids).float()",
           `e = torch.embedding(self.embedding, ids)\n    e[:, 2, ${dimension}] += ${sign * step}\n    return e`,
         );
         const [moved] = (await randomModels(size, 11, perturbed)) as [NativeModel];

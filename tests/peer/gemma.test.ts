@@ -42,10 +42,13 @@ describe("Gemma 3 270M", () => {
       expect([...continued]).toEqual(ids.slice(promptLength));
     });
 
-    it.each(Object.entries(METHODS) as [MethodName, object][])("%s is Inseq's to 1e-4 of the largest score", async (method, options) => {
-      using result = await attribute({ model, promptIds, targetIds, method, options });
-      expect(distance(result.scores, decodeFloats(scores[method] as string))).toBeLessThan(1e-4);
-    });
+    it.each(Object.entries(METHODS) as [MethodName, object][])(
+      "%s is Inseq's to 1e-4 of the largest score",
+      async (method, options) => {
+        using result = await attribute({ model, promptIds, targetIds, method, options });
+        expect(distance(result.scores, decodeFloats(scores[method] as string))).toBeLessThan(1e-4);
+      },
+    );
 
     it("has Inseq's probabilities", async () => {
       using result = await attribute({ model, promptIds, targetIds });

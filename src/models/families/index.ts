@@ -4,6 +4,7 @@ import { TokenlenseError } from "../../errors.js";
 import { packageRoot } from "../../install/paths.js";
 import type { BuildSpec, WeightPart, WeightSpec } from "../../native.js";
 import { type Checkpoint, ENCODINGS, inconsistent, type StoredTensor, unsupported } from "../checkpoint.js";
+import type { Dtype } from "../contract.js";
 import { bloom } from "./bloom.js";
 import { falcon } from "./falcon.js";
 import type { Blueprint, Family, PartPlan } from "./family.js";
@@ -59,6 +60,7 @@ export function familySource(family: Family): { source: string; methods: string[
 export function moduleSpec(
   checkpoint: Checkpoint,
   blueprint: Blueprint,
+  dtype: Dtype,
 ): Pick<BuildSpec, "integers" | "floats" | "texts" | "lists" | "rotary" | "tables" | "weights"> {
   const { sizes, tied, rotary = [], positionBias = new Float32Array() } = blueprint;
   const { layers, heads, kvHeads, headDim, width, hidden, vocabulary, context } = sizes;
@@ -84,18 +86,20 @@ export function moduleSpec(
     },
     rotary,
     tables: [{ name: "position_bias", shape: positionBias.length > 0 ? [heads, context] : [0], values: positionBias }],
-    weights: locateWeights(checkpoint, blueprint),
+    weights: locateWeights(checkpoint, blueprint, dtype),
   };
 }
 
 /** Where each buffer's values lie in the checkpoint's files. */
-function locateWeights({ path, tensors }: Checkpoint, { buffers }: Blueprint): WeightSpec[] {
+function locateWeights({ path, tensors }: Checkpoint, { buffers }: Blueprint, dtype: Dtype): WeightSpec[] {
   const used = new Set([...buffers.flatMap(({ parts }) => parts.map(({ tensor }) => tensor)), ...ROTARY_TENSORS]);
   const unused = [...tensors.keys()].find((name) => !used.has(name));
   if (unused !== undefined) throw unusedTensor(path, unused);
   return buffers.map(({ name, shape, parts }) => ({
     name,
     shape,
+    // Norms and biases are small, and what they are multiplied with is float32.
+    ...(parts.some((part) => part.shape.length > 1) ? { dtype } : {}),
     parts: parts.map((part) => {
       const tensor = tensors.get(part.tensor);
       if (!tensor) throw inconsistent(path, `has no tensor ${part.tensor}`);

@@ -1,0 +1,69 @@
+import { join } from "node:path";
+import { describe, expect, it } from "vitest";
+import { generate } from "../../src/generate.js";
+import { native } from "../../src/install/binding.js";
+import { loadModel, type Model } from "../../src/models/model.js";
+import { LOGIT } from "../methods/plans.js";
+import { gradientPlan, relativeError } from "../native/random-model.js";
+import { temporaryFolder } from "../tiny-model.js";
+import { FAMILY_GOLDENS, type FamilyGolden, writeFamilyFolder } from "./family-files.js";
+
+// Weights in half the memory, all work in float32: the same as float32 weights that were rounded beforehand.
+
+const folder = temporaryFolder();
+let count = 0;
+const fresh = () => join(folder, `model${count++}`);
+const ROUNDED = { bfloat16: "BF16", float16: "F16" } as const;
+
+/** One family for each TorchScript source. */
+const families = FAMILY_GOLDENS.filter(({ name }) =>
+  ["llama", "gemma3", "olmo2", "stablelm", "qwen2 moe", "opt", "gpt-neox", "bloom"].includes(name),
+);
+
+async function scores(model: Model, { cases }: FamilyGolden, engine: "ragged" | "batched") {
+  const ids = Int32Array.from(cases.at(-1)?.ids ?? []);
+  const plan = gradientPlan(ids, 4, { step: LOGIT, stepScores: [LOGIT], engine });
+  const { scores, stepScores } = await native().attribute(model.native, plan).promise;
+  return { gradients: scores.data() as Float32Array, logits: stepScores.logit?.data() as Float32Array };
+}
+
+describe.each(["bfloat16", "float16"] as const)("weights in %s", (dtype) => {
+  it.each(families)("of $name give what the rounded weights give in float32", async (golden) => {
+    const source = writeFamilyFolder(fresh(), golden);
+    using half = await loadModel(source, { device: "cpu", dtype });
+    using whole = await loadModel(writeFamilyFolder(fresh(), golden, ROUNDED[dtype]), { device: "cpu" });
+    expect(half.contract.dtype).toBe(dtype);
+    expect(half.native.bytes).toBeLessThan(0.75 * whole.native.bytes);
+    for (const engine of ["ragged", "batched"] as const) {
+      const [actual, expected] = [await scores(half, golden, engine), await scores(whole, golden, engine)];
+      expect(relativeError(actual.logits, expected.logits)).toBeLessThan(2e-6);
+      expect(relativeError(actual.gradients, expected.gradients)).toBeLessThan(1e-5);
+    }
+    const prompt = Int32Array.from(golden.cases[1]?.ids ?? []);
+    const continued = async (model: Model) => [...(await generate({ model, promptIds: prompt, maxNewTokens: 8 })).ids];
+    expect(await continued(half)).toEqual(await continued(whole));
+    // Both archives of the source are in the cache, side by side.
+    using again = await loadModel(source, { device: "cpu" });
+    expect(again.contract.dtype).toBe("float32");
+  });
+});
+
+it("an archive of another dtype is refused", async () => {
+  using model = await loadModel(writeFamilyFolder(fresh(), families[0] as FamilyGolden), { device: "cpu" });
+  await expect(loadModel(model.path, { device: "cpu", dtype: "bfloat16" })).rejects.toMatchObject({
+    code: "ERR_TOKENLENSE_INPUT",
+    message: expect.stringContaining("float32, not bfloat16") as string,
+  });
+});
+
+it("weights too large for float16 are refused by name", async () => {
+  const golden = families[0] as FamilyGolden;
+  const [first, ...others] = golden.tensors;
+  const large = { ...golden, tensors: [{ ...first, spread: 2 ** 20 }, ...others] } as FamilyGolden;
+  await expect(loadModel(writeFamilyFolder(fresh(), large), { device: "cpu", dtype: "float16" })).rejects.toMatchObject(
+    {
+      code: "ERR_TOKENLENSE_FORMAT",
+      hint: expect.stringContaining("bfloat16") as string,
+    },
+  );
+});

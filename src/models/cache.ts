@@ -16,14 +16,16 @@ export function modelCache(): string {
   return join(cacheDirectory(), "models");
 }
 
-export interface NewEntry extends LoadOptions {
-  /** Where the entry is to be. */
+export interface NewFile {
+  /** Where the file is to be. */
   path: string;
   /** Bytes of disk that making it takes at most. */
   bytes: number;
-  /** Writes the whole entry to `temporary`, in the same folder. */
+  /** Writes the whole file to `temporary`, in the same folder. */
   write(temporary: string): Promise<void>;
 }
+
+export interface NewEntry extends NewFile, LoadOptions {}
 
 /**
  * Makes a cache entry once, however many processes ask for it: one writes, the others wait and find it. A process that is
@@ -36,21 +38,31 @@ export async function makeOnce({ path, bytes, write, signal, onProgress }: NewEn
     throw diskError(cause, folder, bytes);
   });
   const release = await lock(path, bytes, { signal, onProgress });
-  const temporary = `${path}.${process.pid}-${randomBytes(4).toString("hex")}.tmp`;
   try {
     if (existsSync(path)) return;
     await removeLeftovers(path);
-    await requireSpace(folder, bytes);
-    try {
-      await write(temporary);
-      await sync(temporary);
-      await rename(temporary, path);
-    } catch (cause) {
-      throw diskError(cause, folder, bytes);
-    }
+    await writeWhole({ path, bytes, write });
+  } finally {
+    await release();
+  }
+}
+
+/**
+ * Writes a file that appears whole or not at all, in place of one that was there.
+ * @throws ERR_TOKENLENSE_DISK where it does not fit or cannot be written; whatever `write` throws.
+ */
+export async function writeWhole({ path, bytes, write }: NewFile): Promise<void> {
+  const folder = dirname(path);
+  const temporary = `${path}.${process.pid}-${randomBytes(4).toString("hex")}.tmp`;
+  await requireSpace(folder, bytes);
+  try {
+    await write(temporary);
+    await sync(temporary);
+    await rename(temporary, path);
+  } catch (cause) {
+    throw diskError(cause, folder, bytes);
   } finally {
     await rm(temporary, { force: true }).catch(() => {});
-    await release();
   }
 }
 
@@ -109,7 +121,7 @@ function diskError(cause: unknown, folder: string, bytes: number): unknown {
   }
   if (code && ["EACCES", "EPERM", "EROFS", "ENOTDIR", "EEXIST"].includes(code)) {
     return new TokenlenseError("ERR_TOKENLENSE_DISK", `${folder} cannot be written: ${message}.`, {
-      hint: "Set TOKENLENSE_CACHE to a folder that can.",
+      hint: `${inCache(folder) ? "Set TOKENLENSE_CACHE to" : "Choose"} a folder that can.`,
       cause,
     });
   }
@@ -121,11 +133,13 @@ function noSpace(folder: string, bytes: number, what: string, cause?: unknown): 
     "ERR_TOKENLENSE_DISK",
     `${size(bytes)} are needed in ${folder}; ${what.replace(/\.$/, "")}.`,
     {
-      hint: "Free some space, or set TOKENLENSE_CACHE to a folder on a larger disk.",
+      hint: `Free some space, or ${inCache(folder) ? "set TOKENLENSE_CACHE to" : "choose"} a folder on a larger disk.`,
       cause,
     },
   );
 }
+
+const inCache = (folder: string): boolean => folder.startsWith(cacheDirectory());
 
 const size = (bytes: number): string =>
   bytes < 1e6 ? `${bytes} bytes` : bytes < 1e9 ? `${Math.ceil(bytes / 1e6)} MB` : `${(bytes / 1e9).toFixed(2)} GB`;

@@ -7,7 +7,7 @@ import type { NativeModel } from "../native.js";
 import { nearest } from "../nearest.js";
 import { run, throwIfCancelled } from "../task.js";
 import { archivePath, buildArchive, type Source } from "./build.js";
-import { ARCHIVE_FILES, type Contract, parseContract } from "./contract.js";
+import { ARCHIVE_FILES, CONTRACT_HINT, type Contract, parseContract } from "./contract.js";
 import { knownSha256, rememberedSha256, sha256 } from "./digest.js";
 import type { LoadOptions } from "./progress.js";
 import { KNOWN_MODELS, type KnownModel, obtain } from "./sources.js";
@@ -40,7 +40,7 @@ export class Model implements Disposable {
       const bytes = handle.file(file);
       if (bytes) return JSON.parse(Buffer.from(bytes).toString());
       throw new TokenlenseError("ERR_TOKENLENSE_FORMAT", `${path} has no ${file}.`, {
-        hint: "Build the archive anew from its source.",
+        hint: CONTRACT_HINT,
       });
     };
     const tokenizer = json(ARCHIVE_FILES.tokenizer) as TokenizerJson;
@@ -78,31 +78,45 @@ async function locateAndLoad(source: string, options: LoadModelOptions): Promise
   const { name, archive, build } = await locate(source, options);
   if (!existsSync(archive)) await build?.();
   try {
-    return await load(name, archive, options);
+    return await openArchive(name, archive, options);
   } catch (error) {
     if (!build || TokenlenseError.from(error).code !== "ERR_TOKENLENSE_FORMAT") throw error;
     // The cache's own copy is damaged, which a user can do nothing about: once more from its source.
     await rm(archive, { force: true });
     await build();
-    return load(name, archive, options);
+    return openArchive(name, archive, options);
   }
 }
 
-async function load(
+/** Loads an archive. Errors: those of {@link loadModel} for a .pt file. */
+export async function openArchive(
   name: string,
   archive: string,
   { device = "auto", signal, onProgress }: LoadModelOptions,
 ): Promise<Model> {
   onProgress?.({ phase: "load", done: 0, total: 1, unit: "steps" });
-  const handle = await run(native().loadModel(archive, device), signal);
+  const handle = await run(native().loadModel(archive, device), signal).catch((error: unknown) => {
+    throw unreadable(archive, TokenlenseError.from(error));
+  });
   try {
     const model = new Model(name, archive, handle);
+    if (model.contract.contract === "minimal") await (await import("./minimal.js")).requireMinimal(model, signal);
     onProgress?.({ phase: "load", done: 1, total: 1, unit: "steps" });
     return model;
   } catch (error) {
     handle.dispose();
     throw error;
   }
+}
+
+/** What libtorch says of a file that is no TorchScript archive takes the file for a damaged one, which it mostly is not. */
+function unreadable(path: string, error: TokenlenseError): TokenlenseError {
+  if (error.code !== "ERR_TOKENLENSE_FORMAT") return error;
+  const pickle = /constants\.pkl|central directory/.test(error.message);
+  const message = pickle
+    ? `${path} is no TorchScript archive: it was written by torch.save (weights, or a Python object), or is cut short.`
+    : error.message;
+  return new TokenlenseError(error.code, message, { hint: CONTRACT_HINT, cause: error });
 }
 
 interface Located {

@@ -14,10 +14,11 @@ export interface ExportFlags {
 export async function exportCommand(source: string, output: string, flags: ExportFlags): Promise<void> {
   const { revision, trustRemoteCode, python } = flags;
   const { path, contract, differences } = await interruptible(async (signal, progress) => {
-    const [{ Exporter }, { exportModel }] = await Promise.all([
+    const [{ Exporter }, { checkJob, exportModel }] = await Promise.all([
       import("../models/exporter.js"),
       import("../models/export.js"),
     ]);
+    await checkJob(source, output);
     const exporter = await Exporter.start({ python, progress: terminalProgress(), signal });
     try {
       const { update: onProgress } = progress;

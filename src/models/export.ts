@@ -1,5 +1,5 @@
 import { access, constants, mkdir, stat } from "node:fs/promises";
-import { dirname, resolve } from "node:path";
+import { dirname, isAbsolute, resolve } from "node:path";
 import { TokenlenseError } from "../errors.js";
 import { writeWhole } from "./cache.js";
 import { ARCHIVE_FILES, CONTRACT_VERSION, type Contract } from "./contract.js";
@@ -46,7 +46,7 @@ export async function exportModel(
   { revision, trustRemoteCode, signal, onProgress }: ExportOptions = {},
 ): Promise<Exported> {
   const output = resolve(path);
-  await requireWritable(output);
+  await checkJob(source, output);
   exporter.send({ model: source, revision, trustRemoteCode });
   const described = await exporter.next(onProgress);
   if (described.event !== "described") throw new Error(`the exporter said "${described.event}" first`);
@@ -74,7 +74,19 @@ export async function exportModel(
   return exported as unknown as Exported;
 }
 
-async function requireWritable(path: string): Promise<void> {
+/** What can be said of a job before Python has started. Errors: {@link exportModel}'s for them. */
+export async function checkJob(source: string, path: string): Promise<void> {
+  const found = await stat(source).catch(() => undefined);
+  if (found && !found.isDirectory()) {
+    throw new TokenlenseError("ERR_TOKENLENSE_INPUT", `${source} is a file, and a model to export is a folder.`, {
+      hint: "A GGUF file needs no export: it is read as it is.",
+    });
+  }
+  if (!found && (/^[./~]|\\/.test(source) || isAbsolute(source) || source.split("/").length > 2)) {
+    throw new TokenlenseError("ERR_TOKENLENSE_FILE", `There is no ${resolve(source)}.`, {
+      hint: "Give a model folder, or a name on the Hugging Face hub such as EleutherAI/pythia-70m.",
+    });
+  }
   if (!path.toLowerCase().endsWith(".pt")) {
     throw new TokenlenseError("ERR_TOKENLENSE_INPUT", `An archive's name ends in .pt, unlike ${path}.`);
   }

@@ -114,6 +114,7 @@ export class Exporter implements Disposable {
     });
     this.#lines = createInterface({ input: this.#child.stdout as NodeJS.ReadableStream })[Symbol.asyncIterator]();
     signal?.addEventListener("abort", this.#kill, { once: true });
+    if (signal?.aborted) this.#kill();
   }
 
   readonly #kill = () => void this.#child.kill();

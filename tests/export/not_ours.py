@@ -28,7 +28,7 @@ class OneArgument(torch.nn.Module):
 
     @torch.jit.export
     def logits(self, hidden: Tensor) -> Tensor:
-        return torch.linear(hidden, self.table.weight)
+        return torch.nn.functional.linear(hidden, self.table.weight)
 
 
 class Pooled(OneArgument):

@@ -91,6 +91,11 @@ def trace(module: Minimal, ids: Tensor, mask: Tensor) -> tuple[torch.jit.ScriptM
     The three methods with shared weights, and where the trace took a value for fixed. `ids` has at least two rows and some length: sizes
     of 1 would be taken for broadcasts.
     """
+    for part in module.modules():
+        # An archive names the classes of its parts by their modules; those of a model's own code have a digest among their names.
+        kind = type(part)
+        if kind.__module__.startswith("transformers_modules."):
+            kind.__module__ = kind.__module__.rpartition(".")[2]
     with torch.no_grad(), plain_functions(), warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         embeddings = module.embed(ids)

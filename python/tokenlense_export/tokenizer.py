@@ -41,7 +41,11 @@ def save_tokenizer(source: Source, config: PretrainedConfig, folder: Path) -> li
     generation = source.folder / "generation_config.json"
     if generation.is_file():
         shutil.copyfile(generation, folder / generation.name)
-    return [{"text": text, "ids": tokenizer(text)["input_ids"]} for text in SAMPLES]
+    samples = [{"text": text, "ids": tokenizer(text)["input_ids"]} for text in SAMPLES]
+    # Where a folder has no vocabulary, transformers makes an empty tokenizer and says nothing.
+    if not set(samples[0]["ids"]) - set(tokenizer.all_special_ids):
+        raise _refused(source, "it knows no piece of a plain English sentence; its vocabulary may be missing")
+    return samples
 
 
 def _refused(source: Source, why: str) -> Refusal:

@@ -16,13 +16,13 @@ export function modelCache(): string {
   return join(cacheDirectory(), "models");
 }
 
-export interface NewFile {
+export interface NewFile<T = void> {
   /** Where the file is to be. */
   path: string;
   /** Bytes of disk that making it takes at most. */
   bytes: number;
-  /** Writes the whole file to `temporary`, in the same folder. */
-  write(temporary: string): Promise<void>;
+  /** Writes the whole file to `temporary`, in the same folder; what it gives is kept. */
+  write(temporary: string): Promise<T>;
 }
 
 export interface NewEntry extends NewFile, LoadOptions {}
@@ -51,14 +51,15 @@ export async function makeOnce({ path, bytes, write, signal, onProgress }: NewEn
  * Writes a file that appears whole or not at all, in place of one that was there.
  * @throws ERR_TOKENLENSE_DISK where it does not fit or cannot be written; whatever `write` throws.
  */
-export async function writeWhole({ path, bytes, write }: NewFile): Promise<void> {
+export async function writeWhole<T>({ path, bytes, write }: NewFile<T>): Promise<T> {
   const folder = dirname(path);
   const temporary = `${path}.${process.pid}-${randomBytes(4).toString("hex")}.tmp`;
   await requireSpace(folder, bytes);
   try {
-    await write(temporary);
+    const result = await write(temporary);
     await sync(temporary);
     await rename(temporary, path);
+    return result;
   } catch (cause) {
     throw diskError(cause, folder, bytes);
   } finally {

@@ -50,28 +50,24 @@ export async function exportModel(
   exporter.send({ model: source, revision, trustRemoteCode });
   const described = await exporter.next(onProgress);
   if (described.event !== "described") throw new Error(`the exporter said "${described.event}" first`);
-  let prepared: { contract: Contract; files: Record<string, string> };
+  let answered = false;
   try {
     const files = await tokenizerFromFolder(described.folder);
-    prepared = describe(described, files);
+    const prepared = describe(described, files);
     requireSameTokens(described, new Tokenizer(files.json, files.config, prepared.contract));
-  } catch (error) {
-    exporter.send({ skip: true });
-    throw error;
-  }
-  let exported: Exported | undefined;
-  await writeWhole({
-    path: output,
-    bytes: described.bytes,
-    write: async (temporary) => {
+    const write = async (temporary: string): Promise<Exported> => {
+      answered = true;
       exporter.send({ output: temporary, ...prepared });
       const done = await exporter.next(onProgress);
       if (done.event !== "done") throw new Error(`the exporter said "${done.event}" in place of "done"`);
       using model = await openArchive(described.name, temporary, { device: "cpu", signal, onProgress });
-      exported = { path: output, contract: model.contract, differences: done.differences };
-    },
-  });
-  return exported as unknown as Exported;
+      return { path: output, contract: model.contract, differences: done.differences };
+    };
+    return await writeWhole({ path: output, bytes: described.bytes, write });
+  } catch (error) {
+    if (!answered) exporter.send({ skip: true });
+    throw error;
+  }
 }
 
 /** What can be said of a job before Python has started. Errors: {@link exportModel}'s for them. */

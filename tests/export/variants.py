@@ -31,11 +31,11 @@ sentencepiece.SentencePieceTrainer.train(
 (folder / "tokenizer.model").write_bytes(trained.getvalue())
 (folder / "tokenizer_config.json").write_text(json.dumps({"tokenizer_class": "LlamaTokenizer", "add_bos_token": True}))
 
-# A kind that this package does not read.
-unigram = Tokenizer(models.Unigram())
-unigram.pre_tokenizer, unigram.decoder = pre_tokenizers.Metaspace(), decoders.Metaspace()
-unigram.train_from_iterator([TEXT] * 5, trainers.UnigramTrainer(vocab_size=60, special_tokens=["<unk>"], unk_token="<unk>"))
-unigram.save(str(variant("unigram") / "tokenizer.json"))
+# A kind that this package does not read: speech recognisers have it.
+ctc = Tokenizer(models.Unigram())
+ctc.pre_tokenizer, ctc.decoder = pre_tokenizers.Metaspace(), decoders.CTC()
+ctc.train_from_iterator([TEXT] * 5, trainers.UnigramTrainer(vocab_size=60, special_tokens=["<unk>"], unk_token="<unk>"))
+ctc.save(str(variant("ctc") / "tokenizer.json"))
 
 folder = variant("half-the-weights")
 weights = load_file(folder / "model.safetensors")

@@ -1,8 +1,10 @@
-import { existsSync, readdirSync, writeFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
+import { attribute } from "../../src/attribute.js";
+import { generate } from "../../src/generate.js";
 import { terminalProgress } from "../../src/install/progress.js";
 import { type ExportOptions, exportModel } from "../../src/models/export.js";
 import { Exporter } from "../../src/models/exporter.js";
@@ -99,6 +101,19 @@ describe("a .pt file that is not ours is refused, with what would make it one", 
     using model = await loadModel(join(test.folder, "archives/whole.pt"));
     expect(model.contract.family).toBe("mine");
   });
+});
+
+it("the README's example makes a module of one's own an archive, which is attributed", async () => {
+  const example = readFileSync("python/example_contract.py", "utf8").split("# fmt: off\n")[1] ?? "";
+  expect(readFileSync("README.md", "utf8")).toContain(`\`\`\`python\n${example}\`\`\``);
+  const archive = join(test.folder, "mine.pt");
+  test.python("../../python/example_contract.py", join(test.folder, "gptj"), archive);
+  using model = await loadModel(archive);
+  const prompt = "The quick brown";
+  expect((await generate({ model, prompt, maxNewTokens: 3 })).ids.length).toBeGreaterThan(0);
+  using result = await attribute({ model, prompt, target: `${prompt} fox` });
+  expect(result.scores.every(Number.isFinite)).toBe(true);
+  expect(result.scores.some((score) => score !== 0)).toBe(true);
 });
 
 describe("tokenlense export", () => {

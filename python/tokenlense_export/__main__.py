@@ -6,13 +6,10 @@ at any time "refused".
 
 import gc
 import json
-import os
 import tempfile
 import traceback
 from pathlib import Path
 from typing import Any
-
-os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
 
 from .protocol import Channel, Refusal
 

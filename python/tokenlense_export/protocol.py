@@ -3,6 +3,7 @@
 import json
 import os
 import sys
+import threading
 from typing import Any, TextIO
 
 
@@ -20,11 +21,13 @@ class Channel:
 
     def __init__(self) -> None:
         self._out: TextIO = os.fdopen(os.dup(1), "w", encoding="utf-8")
+        self._lock = threading.Lock()  # downloads report from several threads
         os.dup2(2, 1)
 
     def send(self, event: str, **fields: Any) -> None:
-        self._out.write(json.dumps({"event": event, **fields}) + "\n")
-        self._out.flush()
+        with self._lock:
+            self._out.write(json.dumps({"event": event, **fields}) + "\n")
+            self._out.flush()
 
     def phase(self, name: str, done: int = 0, total: int = 0, unit: str = "steps") -> None:
         """`total` 0: not known."""

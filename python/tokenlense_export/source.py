@@ -9,6 +9,7 @@ import httpx2
 import torch
 from huggingface_hub import HfApi, snapshot_download
 from huggingface_hub import errors as hub
+from tqdm.auto import tqdm
 from transformers import AutoConfig, AutoModelForCausalLM, PretrainedConfig, PreTrainedModel
 from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING
 
@@ -102,7 +103,8 @@ class Source:
     def _download(self, patterns: list[str]) -> str:
         self.channel.phase("download")
         try:
-            return snapshot_download(self.name, revision=self.revision, allow_patterns=patterns)
+            bar = _bar(self.channel)
+            return snapshot_download(self.name, revision=self.revision, allow_patterns=patterns, tqdm_class=bar)
         except hub.GatedRepoError as error:
             hint = "Accept its terms on its page on the hub, then run `hf auth login` or set HF_TOKEN."
             raise Refusal("MODEL", f"{self.name} is only given to those who accepted its terms.", hint) from error
@@ -124,6 +126,21 @@ class Source:
             hint = "Its own code asks for a package that the exporter's environment does not have."
             return Refusal("ARCHITECTURE", f"{self.name} cannot be loaded: {text}", hint)
         return Refusal("FORMAT", f"transformers cannot read {self.name}: {text}")
+
+
+def _bar(channel: Channel) -> type[tqdm]:
+    """The hub's progress bar, as phases. It has one for files, one for bytes on the way, and one for bytes that have arrived."""
+
+    class Bar(tqdm):
+        def update(self, n: float | None = 1) -> bool | None:
+            shown = super().update(n)
+            if self.unit == "B" and not str(self.desc).startswith("Downloading bytes"):
+                channel.phase("download", int(self.n), int(self.total or 0), "bytes")
+            return shown
+
+        def display(self, *_: Any, **__: Any) -> None: ...
+
+    return Bar
 
 
 def architecture(config: PretrainedConfig, what: str, hint: str | None = None) -> Refusal:

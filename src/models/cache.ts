@@ -122,7 +122,7 @@ function diskError(cause: unknown, folder: string, bytes: number): unknown {
   }
   if (code && ["EACCES", "EPERM", "EROFS", "ENOTDIR", "EEXIST"].includes(code)) {
     return new TokenlenseError("ERR_TOKENLENSE_DISK", `${folder} cannot be written: ${message}.`, {
-      hint: `${inCache(folder) ? "Set TOKENLENSE_CACHE to" : "Choose"} a folder that can.`,
+      hint: `Choose a folder that can; ${CACHE_IS}.`,
       cause,
     });
   }
@@ -134,13 +134,13 @@ function noSpace(folder: string, bytes: number, what: string, cause?: unknown): 
     "ERR_TOKENLENSE_DISK",
     `${size(bytes)} are needed in ${folder}; ${what.replace(/\.$/, "")}.`,
     {
-      hint: `Free some space, or ${inCache(folder) ? "set TOKENLENSE_CACHE to" : "choose"} a folder on a larger disk.`,
+      hint: `Free some space, or choose a folder on a larger disk; ${CACHE_IS}.`,
       cause,
     },
   );
 }
 
-const inCache = (folder: string): boolean => folder.startsWith(cacheDirectory());
+const CACHE_IS = "that of the cache is set by TOKENLENSE_CACHE";
 
 const size = (bytes: number): string =>
   bytes < 1e6 ? `${bytes} bytes` : bytes < 1e9 ? `${Math.ceil(bytes / 1e6)} MB` : `${(bytes / 1e9).toFixed(2)} GB`;

@@ -1,5 +1,5 @@
-import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
-import { createServer, type Server } from "node:http";
+import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
@@ -17,17 +17,14 @@ const variant = (name: string) => join(test.folder, "variants", name);
 const output = join(test.folder, "out", "archive.pt");
 let exporter: Exporter;
 let hub: Server;
+const COMMIT = "0123456789012345678901234567890123456789";
+const OPTIONAL = { throwIfNoEntry: false } as const;
 
 beforeAll(async () => {
   test.python("tiny.py", test.folder, "gptj");
   test.python("variants.py", join(test.folder, "gptj"), join(test.folder, "variants"));
   test.python("not_ours.py", join(test.folder, "gptj"), join(test.folder, "archives"));
-  // The hub's answers for a model that is not there, one with terms to accept, and a revision that is not there.
-  hub = createServer((request, response) => {
-    const [, kind = ""] = request.url?.match(/\/someone\/(\w+)/) ?? [];
-    const code = { gated: "GatedRepo", revision: "RevisionNotFound" }[kind] ?? "RepoNotFound";
-    response.writeHead(kind === "gated" ? 403 : 404, { "x-error-code": code }).end();
-  });
+  hub = createServer(answerAsHub);
   await new Promise<void>((resolve) => hub.listen(0, "127.0.0.1", resolve));
   vi.stubEnv("HF_ENDPOINT", `http://127.0.0.1:${(hub.address() as AddressInfo).port}`);
   vi.stubEnv("HF_HOME", join(test.folder, "hub"));
@@ -38,6 +35,28 @@ afterAll(async () => {
   hub.close();
   await exporter.close();
 });
+
+/** A hub with one model, "someone/tiny", one with terms to accept, and one without the revision asked for. */
+function answerAsHub({ url = "", method }: IncomingMessage, response: ServerResponse): void {
+  const [, kind = ""] = url.match(/\/someone\/(\w+)/) ?? [];
+  const folder = join(test.folder, "gptj");
+  const json = (value: unknown) =>
+    response.writeHead(200, { "content-type": "application/json" }).end(JSON.stringify(value));
+  if (kind !== "tiny") {
+    const code = { gated: "GatedRepo", revision: "RevisionNotFound" }[kind] ?? "RepoNotFound";
+    response.writeHead(kind === "gated" ? 403 : 404, { "x-error-code": code }).end();
+  } else if (url.includes("/revision/v1")) json({ id: "someone/tiny", sha: COMMIT });
+  else if (url.includes("/tree/")) {
+    const names = [...readdirSync(folder), "pytorch_model.bin"]; // which is not to be fetched beside safetensors
+    json(
+      names.map((path) => ({ type: "file", path, oid: path, size: statSync(join(folder, path), OPTIONAL)?.size ?? 9 })),
+    );
+  } else {
+    const bytes = readFileSync(join(folder, url.split("/").at(-1) ?? ""));
+    const headers = { etag: `"${url.split("/").at(-1)}"`, "x-repo-commit": COMMIT, "content-length": bytes.length };
+    response.writeHead(200, headers).end(method === "HEAD" ? undefined : bytes);
+  }
+}
 
 describe("the exporter refuses", () => {
   const cases: [source: string, code: string, what: RegExp, options?: ExportOptions][] = [
@@ -77,6 +96,18 @@ describe("the exporter reads", () => {
     const text = "The capital of France is Paris.";
     expect(model.tokenizer.decode(model.tokenizer.encode(text))).toContain(text);
   });
+});
+
+it("the exporter fetches a model from the hub, at the revision asked for, and says how far it is", async () => {
+  const fetched: number[] = [];
+  const { contract } = await exportModel(exporter, "someone/tiny", output, {
+    revision: "v1",
+    onProgress: ({ phase, done, total }) => {
+      if (phase === "download" && total > 0) fetched.push(done / total);
+    },
+  });
+  expect(contract.source.name).toBe("someone/tiny");
+  expect(fetched.at(-1)).toBe(1);
 });
 
 describe("a .pt file that is not ours is refused, with what would make it one", () => {

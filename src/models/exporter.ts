@@ -70,8 +70,8 @@ export async function exporterPython({ python: named, progress, signal }: Export
   return environmentPython(folder);
 }
 
-/** The exporter's Python, in an environment of its own; takes one job after another. Ends at `dispose()`. */
-export class Exporter implements Disposable {
+/** The exporter's Python, in an environment of its own; takes one job after another. Ends at `close()`. */
+export class Exporter {
   readonly #child: ChildProcess;
   readonly #log: string;
   readonly #signal: AbortSignal | undefined;
@@ -96,8 +96,7 @@ export class Exporter implements Disposable {
       env: {
         ...env,
         PYTHONPATH: [join(packageRoot(), "python"), PYTHONPATH].filter(Boolean).join(delimiter),
-        // The package's folder may not be the user's to write.
-        ...{ PYTHONDONTWRITEBYTECODE: "1", PYTHONUNBUFFERED: "1", PYTHONUTF8: "1", TRANSFORMERS_VERBOSITY: "error" },
+        ...{ PYTHONUNBUFFERED: "1", PYTHONUTF8: "1", TRANSFORMERS_VERBOSITY: "error" },
       },
     });
     this.#ended = new Promise((resolve) => {
@@ -165,16 +164,8 @@ export class Exporter implements Disposable {
 
   /** Ends it; once this resolves it writes nothing any more. */
   async close(): Promise<void> {
-    this.dispose();
-    await this.#ended;
-  }
-
-  dispose(): void {
     this.#signal?.removeEventListener("abort", this.#kill);
-    this.#child.kill();
-  }
-
-  [Symbol.dispose](): void {
-    this.dispose();
+    this.#kill();
+    await this.#ended;
   }
 }

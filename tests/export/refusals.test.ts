@@ -64,6 +64,12 @@ describe("the exporter refuses", () => {
     ["ctc", "FORMAT", /its decoder is CTC/],
     ["half-the-weights", "FORMAT", /lacks weights: transformer\.h\.1\./],
     ["own-code", "ARCHITECTURE", /code of its own/],
+    [
+      "own-code-by-length",
+      "ARCHITECTURE",
+      /logits differ from transformers' by .* on 1 × 1 tokens. The trace took values for fixed at own/,
+      { trustRemoteCode: true },
+    ],
     ["someone/nothing", "MODEL", /no model of that name on the hub/],
     ["someone/gated", "MODEL", /accepted its terms/],
     ["someone/revision", "MODEL", /has no revision v9/, { revision: "v9" }],

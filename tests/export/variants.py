@@ -41,12 +41,7 @@ folder = variant("half-the-weights")
 weights = load_file(folder / "model.safetensors")
 save_file({name: tensor for name, tensor in weights.items() if "h.1." not in name}, folder / "model.safetensors", {"format": "pt"})
 
-folder = variant("own-code")
-config = json.loads((folder / "config.json").read_text())
-config |= {"model_type": "own", "auto_map": {"AutoConfig": "own.OwnConfig", "AutoModelForCausalLM": "own.OwnModel"}}
-(folder / "config.json").write_text(json.dumps(config))
-(folder / "own.py").write_text(
-    """from transformers import GPTJConfig, GPTJForCausalLM
+OWN = """from transformers import GPTJConfig, GPTJForCausalLM, GPTJModel
 
 print("this line must not disturb the exporter")
 
@@ -55,7 +50,23 @@ class OwnConfig(GPTJConfig):
     model_type = "own"
 
 
+class OwnDecoder(GPTJModel):
+    def forward(self, input_ids=None, inputs_embeds=None, **rest):
+        embeddings = self.wte(input_ids) if inputs_embeds is None else inputs_embeds
+        return super().forward(inputs_embeds=embeddings * SCALE, **rest)
+
+
 class OwnModel(GPTJForCausalLM):
     config_class = OwnConfig
+
+    def __init__(self, config):
+        super().__init__(config)
+        self.transformer = OwnDecoder(config)
 """
-)
+# By a constant, or by the length, which a trace takes for fixed.
+for name, scale in (("own-code", "2.0"), ("own-code-by-length", "(1 + 0.01 * int(embeddings.shape[1]))")):
+    folder = variant(name)
+    config = json.loads((folder / "config.json").read_text())
+    config |= {"model_type": "own", "auto_map": {"AutoConfig": "own.OwnConfig", "AutoModelForCausalLM": "own.OwnModel"}}
+    (folder / "config.json").write_text(json.dumps(config))
+    (folder / "own.py").write_text(OWN.replace("SCALE", scale))

@@ -4,6 +4,7 @@ import inspect
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -108,7 +109,8 @@ def trace(module: Minimal, ids: Tensor, mask: Tensor) -> tuple[torch.jit.ScriptM
             raise architecture(module.model.config, f"cannot be traced: {first_line(error)}") from error
     for method in (traced.embed, traced.hidden, traced.logits):
         follow_device(method.graph)
-    places = {f"{w.filename.rpartition('site-packages/')[2]}:{w.lineno}" for w in caught if issubclass(w.category, torch.jit.TracerWarning)}
+    warned = [w for w in caught if issubclass(w.category, torch.jit.TracerWarning)]
+    places = {f"{w.filename.partition('site-packages/')[2] or Path(w.filename).name}:{w.lineno}" for w in warned}
     return traced, sorted(place for place in places if not place.startswith(HARMLESS))
 
 

@@ -133,13 +133,10 @@ export class Exporter {
       if (done) throw await this.#end();
       const event = eventSchema.parse(JSON.parse(value));
       if (event.event === "refused") {
-        const error = new Error(event.message);
-        throw TokenlenseError.from(
-          Object.assign(error, {
-            code: `ERR_TOKENLENSE_${event.code}`,
-            hint: event.hint ?? `More is in ${this.#log}.`,
-          }),
-        );
+        const { code, message, hint } = event;
+        const log = code === "NATIVE" ? `More is in ${this.#log}.` : undefined;
+        const refusal = { code: `ERR_TOKENLENSE_${code}`, hint: hint ?? log };
+        throw TokenlenseError.from(Object.assign(new Error(message), refusal));
       }
       if (event.event !== "phase") return event;
       onPhase?.(event);

@@ -67,7 +67,7 @@ describe("the exporter refuses", () => {
     [
       "own-code-by-length",
       "ARCHITECTURE",
-      /logits differ from transformers' by .* on 1 × 1 tokens. The trace took values for fixed at own/,
+      /logits differ from transformers' by .* on 1 × 1 tokens. The trace took values for fixed at own\.py:13/,
       { trustRemoteCode: true },
     ],
     ["someone/nothing", "MODEL", /no model of that name on the hub/],

@@ -51,9 +51,9 @@ class OwnConfig(GPTJConfig):
 
 
 class OwnDecoder(GPTJModel):
-    def forward(self, input_ids=None, inputs_embeds=None, **rest):
+    def forward(self, input_ids=None, inputs_embeds=None, attention_mask=None, position_ids=None, **rest):
         embeddings = self.wte(input_ids) if inputs_embeds is None else inputs_embeds
-        return super().forward(inputs_embeds=embeddings * SCALE, **rest)
+        return super().forward(inputs_embeds=embeddings * SCALE, attention_mask=attention_mask, position_ids=position_ids, **rest)
 
 
 class OwnModel(GPTJForCausalLM):

@@ -25,6 +25,7 @@ export async function preparePeer(): Promise<PeerEnvironment> {
     name: "peer-venv",
     requirements: join(packageRoot(), "bench/peer/requirements.txt"),
     python: findPython(PYTHON),
+    compile: true, // the peer's start is timed
     progress: terminalProgress(),
   });
   const known = KNOWN_MODELS[MODEL];

@@ -17,6 +17,8 @@ export interface EnvironmentOptions {
   requirements: string;
   /** What the environment is made from. */
   python: Python;
+  /** Compile every module now, which takes longer than installing them; else Python compiles each at its first import. */
+  compile: boolean;
   progress: Progress;
   signal?: AbortSignal | undefined;
 }
@@ -48,7 +50,7 @@ export function environmentPython(folder: string): string {
 }
 
 async function makeEnvironment(folder: string, text: string, options: EnvironmentOptions): Promise<void> {
-  const { python, progress, signal, requirements } = options;
+  const { python, compile, progress, signal, requirements } = options;
   const torch = text.match(/^torch==\S+$/m)?.[0];
   if (torch === undefined) throw new Error(`${requirements} does not pin torch`);
   const log = join(cacheDirectory(), "logs", `${options.name}.log`);
@@ -71,7 +73,7 @@ async function makeEnvironment(folder: string, text: string, options: Environmen
   ] as const) {
     const bar = progress.bar(`pip install ${what}`, "bytes");
     try {
-      await pipInstall(own, args, bar, { log, signal });
+      await pipInstall(own, compile ? args : ["--no-compile", ...args], bar, { log, signal });
     } catch (error) {
       if (!(error instanceof CommandError)) throw error;
       const message = `pip install ${args.join(" ")} failed: ${pipError(error)}`;

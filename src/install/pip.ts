@@ -53,7 +53,7 @@ export async function pipLibtorch(folder: string, log: string, progress: Progres
       const bar = progress.bar(notice, "bytes");
       const target = join(folder, "pip");
       try {
-        await pipInstall(python, ["--target", target, ...args, requirement], bar, { log });
+        await pipInstall(python, ["--target", target, "--no-compile", ...args, requirement], bar, { log });
         await keepLibtorch(target, folder);
         return;
       } catch (error) {
@@ -76,8 +76,7 @@ export async function pipInstall(
   bar: Bar,
   options: Pick<CommandOptions, "log" | "signal">,
 ): Promise<void> {
-  // Python compiles what it imports; pip would compile everything, and torch has thousands of files.
-  const common = ["-m", "pip", "install", "--no-compile", "--no-input", "--disable-pip-version-check"];
+  const common = ["-m", "pip", "install", "--no-input", "--disable-pip-version-check"];
   if (Number.parseFloat(pip ?? "") >= 24.1) common.push("--progress-bar", "raw");
   await runLogged(executable, [...common, ...args], {
     ...options,

@@ -65,7 +65,7 @@ export async function exporterPython({ python: named, progress, signal }: Export
   const folder = await pythonEnvironment({
     name: `export-venv-${python.version.join(".")}`,
     requirements: join(packageRoot(), "python/requirements.txt"),
-    ...{ python, progress, signal },
+    ...{ python, compile: false, progress, signal },
   });
   return environmentPython(folder);
 }
@@ -89,7 +89,8 @@ export class Exporter {
     this.#signal = signal;
     this.#log = join(cacheDirectory(), "logs/export.log");
     mkdirSync(dirname(this.#log), { recursive: true });
-    const { PYTHONPATH = "", ...env } = process.env;
+    // Without compiled modules each start would take twice as long.
+    const { PYTHONPATH = "", PYTHONDONTWRITEBYTECODE: _, ...env } = process.env;
     this.#child = spawn(python, ["-m", "tokenlense_export"], {
       stdio: ["pipe", "pipe", "pipe"],
       windowsHide: true,

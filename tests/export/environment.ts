@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { afterAll, beforeAll } from "vitest";
+import { afterAll, beforeAll, vi } from "vitest";
 import { terminalProgress } from "../../src/install/progress.js";
 import { exporterPython } from "../../src/models/exporter.js";
 
@@ -18,6 +18,7 @@ export interface ExportTest {
 export function exportTest(): ExportTest {
   const folder = mkdtempSync(join(tmpdir(), "tokenlense-export-"));
   let interpreter = "";
+  vi.stubEnv("OMP_NUM_THREADS", "1"); // models are so small that threads would only wait for one another
   beforeAll(async () => {
     interpreter = await exporterPython({ progress: terminalProgress() });
   });
@@ -26,7 +27,8 @@ export function exportTest(): ExportTest {
     folder,
     python(script, ...args) {
       const path = fileURLToPath(new URL(script, import.meta.url));
-      const run = spawnSync(interpreter, [path, ...args], { encoding: "utf8" });
+      const { PYTHONDONTWRITEBYTECODE: _, ...env } = process.env;
+      const run = spawnSync(interpreter, [path, ...args], { encoding: "utf8", env });
       if (run.status !== 0) throw new Error(`${script} ${args.join(" ")}: ${run.stderr}`);
     },
   };

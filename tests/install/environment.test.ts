@@ -47,7 +47,13 @@ function requirements(text: string): string {
 
 const make = (text: string, signal?: AbortSignal) =>
   pythonEnvironment({
-    ...{ name: "test-venv", requirements: requirements(text), python: findPython(ANY), progress: silent },
+    ...{
+      name: "test-venv",
+      requirements: requirements(text),
+      python: findPython(ANY),
+      compile: false,
+      progress: silent,
+    },
     ...(signal && { signal }),
   });
 
@@ -86,7 +92,13 @@ describe("a Python environment", () => {
       if (name.includes("slow")) setTimeout(() => controller.abort(), 200);
       return silent.bar(name, "bytes");
     };
-    const options = { name: "test-venv", requirements: file, python: findPython(ANY), signal: controller.signal };
+    const options = {
+      name: "test-venv",
+      requirements: file,
+      python: findPython(ANY),
+      compile: false,
+      signal: controller.signal,
+    };
     await expect(pythonEnvironment({ ...options, progress: { ...silent, bar } })).rejects.toMatchObject({
       code: "ERR_TOKENLENSE_CANCELLED",
     });

@@ -1,5 +1,6 @@
 import { type ChildProcess, spawn } from "node:child_process";
-import { appendFileSync, mkdirSync } from "node:fs";
+import { createWriteStream } from "node:fs";
+import { mkdir } from "node:fs/promises";
 import { delimiter, dirname, join } from "node:path";
 import { createInterface } from "node:readline";
 import { z } from "zod";
@@ -82,13 +83,15 @@ export class Exporter {
 
   /** Errors: {@link exporterPython}'s. */
   static async start(options: ExporterOptions): Promise<Exporter> {
-    return new Exporter(await exporterPython(options), options.signal);
+    const python = await exporterPython(options);
+    const log = join(cacheDirectory(), "logs/export.log");
+    await mkdir(dirname(log), { recursive: true }).catch(() => {});
+    return new Exporter(python, log, options.signal);
   }
 
-  private constructor(python: string, signal: AbortSignal | undefined) {
+  private constructor(python: string, log: string, signal: AbortSignal | undefined) {
     this.#signal = signal;
-    this.#log = join(cacheDirectory(), "logs/export.log");
-    mkdirSync(dirname(this.#log), { recursive: true });
+    this.#log = log;
     // Without compiled modules each start would take twice as long.
     const { PYTHONPATH = "", PYTHONDONTWRITEBYTECODE: _, ...env } = process.env;
     this.#child = spawn(python, ["-m", "tokenlense_export"], {
@@ -108,8 +111,9 @@ export class Exporter {
       });
     });
     this.#child.stdin?.on("error", () => {}); // it has ended, and that is told by `#ended`
+    const file = createWriteStream(log, { flags: "a" }).on("error", () => {}); // a cache that cannot be written costs the log
+    this.#child.stderr?.pipe(file);
     this.#child.stderr?.setEncoding("utf8").on("data", (text: string) => {
-      appendFileSync(this.#log, text);
       this.#tail = (this.#tail + text).slice(-4000);
     });
     this.#lines = createInterface({ input: this.#child.stdout as NodeJS.ReadableStream })[Symbol.asyncIterator]();

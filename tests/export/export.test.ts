@@ -30,7 +30,7 @@ const REFUSED: Record<string, RegExp> = {
   t5: /"t5" is an encoder with a decoder/,
   vit: /"vit" is no causal language model/,
 };
-// The README lists all of them. They take some minutes: TOKENLENSE_EXPORT=all npx vitest run tests/export
+// The README lists all of them. They take a minute more: TOKENLENSE_EXPORT=all npx vitest run tests/export
 const all = process.env.TOKENLENSE_EXPORT === "all";
 const NAMES = all
   ? [...readFileSync(new URL("tiny.py", import.meta.url), "utf8").matchAll(/^ {4}"([\w-]+)": /gm)]

@@ -192,7 +192,12 @@ function requireCapability(model: Model, method: Method): void {
   throw new TokenlenseError(
     "ERR_TOKENLENSE_CAPABILITY",
     `The method "${method.name}" needs what ${model.name} does not have: ${sets.join("; or ")}.`,
-    { hint: "Build the model again from its folder or GGUF file: archives of this version have it." },
+    {
+      hint:
+        model.contract.contract === "minimal"
+          ? "It has the minimal contract, for gradients, paths and perturbations; models of a built-in family have layers too."
+          : "Build the model again from its folder or GGUF file: archives of this version have it.",
+    },
   );
 }
 

@@ -34,6 +34,8 @@ export type ErrorCode =
   | "ERR_TOKENLENSE_LIBTORCH"
   /** The addon could not be loaded or compiled. */
   | "ERR_TOKENLENSE_ADDON"
+  /** No Python that the exporter can run on. */
+  | "ERR_TOKENLENSE_PYTHON"
   /** A download failed or its digest is wrong. */
   | "ERR_TOKENLENSE_DOWNLOAD"
   /** The object was disposed of before this call. */

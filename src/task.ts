@@ -38,6 +38,7 @@ export function throwIfCancelled(signal: AbortSignal | undefined): void {
   if (signal?.aborted) throw cancelled(signal);
 }
 
-function cancelled(signal: AbortSignal): TokenlenseError {
+/** What a call rejects with when its `signal` has fired. */
+export function cancelled(signal: AbortSignal): TokenlenseError {
   return new TokenlenseError("ERR_TOKENLENSE_CANCELLED", "The work was cancelled.", { cause: signal.reason });
 }

@@ -2,8 +2,8 @@ import { mkdir, readdir, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { TokenlenseError } from "../errors.js";
 import { belongsToLibtorch } from "./archive.js";
-import { CommandError, runLogged } from "./command.js";
-import type { Progress } from "./progress.js";
+import { CommandError, type CommandOptions, runLogged } from "./command.js";
+import type { Bar, Progress } from "./progress.js";
 import { type Python, probePython, pythonCandidates } from "./python.js";
 import { LIBTORCH_VERSION } from "./versions.js";
 
@@ -52,32 +52,13 @@ export async function pipLibtorch(folder: string, log: string, progress: Progres
     for (const { requirement, args, notice } of attempts(python)) {
       const bar = progress.bar(notice, "bytes");
       const target = join(folder, "pip");
-      const common = [
-        "-m",
-        "pip",
-        "install",
-        "--target",
-        target,
-        "--no-compile",
-        "--no-input",
-        "--disable-pip-version-check",
-      ];
-      if (Number.parseFloat(python.pip) >= 24.1) common.push("--progress-bar", "raw");
       try {
-        await runLogged(path, [...common, ...args, requirement], {
-          log,
-          // Settings that do not go with --target.
-          env: { ...process.env, PIP_USER: "0", PIP_REQUIRE_VIRTUALENV: "0" },
-          onLine: (line) => {
-            const [, done, total] = line.match(/^Progress (\d+) of (\d+)/) ?? [];
-            if (total !== undefined) bar.update(Number(done), Number(total));
-          },
-        });
+        await pipInstall(python, ["--target", target, "--no-compile", ...args, requirement], bar, { log });
         await keepLibtorch(target, folder);
         return;
       } catch (error) {
         if (!(error instanceof CommandError)) throw error;
-        failures.push(`${path}: pip install ${requirement}: ${lastError(error)} (all of it in ${log})`);
+        failures.push(`${path}: pip install ${requirement}: ${pipError(error)} (all of it in ${log})`);
       } finally {
         bar.stop();
         await rm(target, { recursive: true, force: true });
@@ -88,7 +69,28 @@ export async function pipLibtorch(folder: string, log: string, progress: Progres
   throw new TokenlenseError("ERR_TOKENLENSE_DOWNLOAD", failures.join("; "));
 }
 
-function lastError(error: CommandError): string {
+/** `pip install`, with the bytes of each download on the bar. @throws CommandError, ERR_TOKENLENSE_CANCELLED */
+export async function pipInstall(
+  { executable, pip }: Python,
+  args: readonly string[],
+  bar: Bar,
+  options: Pick<CommandOptions, "log" | "signal">,
+): Promise<void> {
+  const common = ["-m", "pip", "install", "--no-input", "--disable-pip-version-check"];
+  if (Number.parseFloat(pip ?? "") >= 24.1) common.push("--progress-bar", "raw");
+  await runLogged(executable, [...common, ...args], {
+    ...options,
+    // Settings that do not go with --target or a virtual environment.
+    env: { ...process.env, PIP_USER: "0", PIP_REQUIRE_VIRTUALENV: "0" },
+    onLine: (line) => {
+      const [, done, total] = line.match(/^Progress (\d+) of (\d+)/) ?? [];
+      if (total !== undefined) bar.update(Number(done), Number(total));
+    },
+  });
+}
+
+/** What pip said went wrong. */
+export function pipError(error: CommandError): string {
   const lines = error.tail.split("\n").filter((line) => line.startsWith("ERROR:"));
   return lines.at(-1)?.replace(/^ERROR:\s*/, "") ?? error.message;
 }

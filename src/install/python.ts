@@ -1,6 +1,7 @@
 import { spawnSync } from "node:child_process";
 import { accessSync, constants } from "node:fs";
 import { delimiter, join } from "node:path";
+import { TokenlenseError } from "../errors.js";
 
 /** An interpreter and what it knows of torch. */
 export interface Python {
@@ -29,13 +30,42 @@ export function pythonCandidates(): string[] {
   const found: string[] = [];
   const environment = process.env.VIRTUAL_ENV;
   if (environment) found.push(join(environment, windows ? "Scripts/python.exe" : "bin/python"));
-  for (const name of windows ? ["python3.exe", "python.exe"] : ["python3", "python"])
-    for (const folder of (process.env.PATH ?? "").split(delimiter))
-      if (folder && executable(join(folder, name))) {
-        found.push(join(folder, name));
-        break;
-      }
+  found.push(...onPath(windows ? ["python3.exe", "python.exe"] : ["python3", "python"]));
   return [...new Set(found)].filter(executable);
+}
+
+/** The first file of each name on the PATH. */
+function onPath(names: string[]): string[] {
+  const folders = (process.env.PATH ?? "").split(delimiter).filter(Boolean);
+  return names.flatMap((name) => folders.map((folder) => join(folder, name)).find(executable) ?? []);
+}
+
+/** Minor versions of Python 3, both included. */
+export interface PythonRange {
+  lowest: number;
+  highest: number;
+}
+
+/**
+ * An interpreter of one of these versions: the one that is named, else the first found that is.
+ * @throws ERR_TOKENLENSE_PYTHON
+ */
+export function findPython({ lowest, highest }: PythonRange, named?: string): Python {
+  const minors = Array.from({ length: highest - lowest + 1 }, (_, i) => highest - i);
+  const wanted = lowest === highest ? `Python 3.${lowest}` : `Python 3.${lowest} to 3.${highest}`;
+  const hint = `Install ${wanted}, or activate an environment that has it.`;
+  const passedOver: string[] = [];
+  const candidates = function* () {
+    yield* pythonCandidates();
+    yield* onPath(minors.map((minor) => `python3.${minor}`));
+  };
+  for (const path of named === undefined ? candidates() : [named]) {
+    const python = probePython(path);
+    if (python?.version[0] === 3 && minors.includes(python.version[1])) return python;
+    passedOver.push(`${path} ${python ? `is ${python.version.join(".")}` : "does not run"}`);
+  }
+  const seen = passedOver.length > 0 ? passedOver.join(", ") : "there is no Python on the PATH";
+  throw new TokenlenseError("ERR_TOKENLENSE_PYTHON", `${wanted} is needed, and ${seen}.`, { hint });
 }
 
 /** Asks an interpreter; undefined where it does not run. Takes about 0.1 s. */

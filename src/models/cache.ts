@@ -16,49 +16,63 @@ export function modelCache(): string {
   return join(cacheDirectory(), "models");
 }
 
-export interface NewEntry extends LoadOptions {
-  /** Where the entry is to be. */
+export interface NewFile<T = void> {
+  /** Where the file is to be. */
   path: string;
   /** Bytes of disk that making it takes at most. */
   bytes: number;
-  /** Writes the whole entry to `temporary`, in the same folder. */
-  write(temporary: string): Promise<void>;
+  /** Writes the whole file to `temporary`, in the same folder; what it gives is kept. */
+  write(temporary: string): Promise<T>;
   /**
    * `temporary` under a fixed name: it stays where `write` fails, and `write` goes on with what it finds of it. As two may
    * write it where a lock was lost, `write` must check what it leaves.
    */
   partial?: string;
-  /** The variable that moves the folder, for messages. */
+  /** The variable that moves the folder, for messages. Default TOKENLENSE_CACHE. */
   variable?: string;
 }
+
+export interface NewEntry extends NewFile, LoadOptions {}
 
 /**
  * Makes a cache entry once, however many processes ask for it: one writes, the others wait and find it. A process that is
  * killed in the middle is noticed after ten seconds, and what it left is removed. The entry appears whole or not at all.
  * @throws ERR_TOKENLENSE_DISK where it does not fit or cannot be written; whatever `write` throws.
  */
-export async function makeOnce({ path, bytes, write, partial, variable, ...options }: NewEntry): Promise<void> {
+export async function makeOnce({ signal, onProgress, ...file }: NewEntry): Promise<void> {
+  const { path, bytes, variable } = file;
   const place = { folder: dirname(path), variable };
   await mkdir(place.folder, { recursive: true }).catch((cause: unknown) => {
     throw diskError(cause, place, bytes);
   });
-  const release = await lock(path, bytes, place, options);
-  const temporary = partial ?? `${path}.${process.pid}-${randomBytes(4).toString("hex")}.tmp`;
+  const release = await lock(path, bytes, place, { signal, onProgress });
   try {
     if (existsSync(path)) return;
     await removeLeftovers(path);
-    const begun = await stat(temporary).catch(() => undefined);
-    await requireSpace(place, bytes - (begun?.size ?? 0));
-    try {
-      await write(temporary);
-      await sync(temporary);
-      await rename(temporary, path);
-    } catch (cause) {
-      throw diskError(cause, place, bytes);
-    }
+    await writeWhole(file);
+  } finally {
+    await release();
+  }
+}
+
+/**
+ * Writes a file that appears whole or not at all, in place of one that was there.
+ * @throws ERR_TOKENLENSE_DISK where it does not fit or cannot be written; whatever `write` throws.
+ */
+export async function writeWhole<T>({ path, bytes, write, partial, variable }: NewFile<T>): Promise<T> {
+  const place = { folder: dirname(path), variable };
+  const temporary = partial ?? `${path}.${process.pid}-${randomBytes(4).toString("hex")}.tmp`;
+  const begun = await stat(temporary).catch(() => undefined);
+  await requireSpace(place, bytes - (begun?.size ?? 0));
+  try {
+    const result = await write(temporary);
+    await sync(temporary);
+    await rename(temporary, path);
+    return result;
+  } catch (cause) {
+    throw diskError(cause, place, bytes);
   } finally {
     if (partial === undefined) await rm(temporary, { force: true }).catch(() => {});
-    await release();
   }
 }
 

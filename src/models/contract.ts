@@ -15,6 +15,11 @@ export type Dtype = (typeof DTYPES)[number];
 const size = z.int().positive();
 const token = z.int().nonnegative();
 
+/** How a .pt file comes to one, for errors. */
+export const CONTRACT_HINT =
+  "Give a GGUF file or a Hugging Face folder, from which an archive is built, or write one with `tokenlense export`. A TorchScript module of your own" +
+  ` needs the methods embed(ids), hidden(embeddings, mask) and logits(hidden) and the extra files ${Object.values(ARCHIVE_FILES).join(", ")}: python/example_contract.py writes one.`;
+
 /** The one contract version that this package writes and reads. */
 export const CONTRACT_VERSION = 1;
 
@@ -71,9 +76,7 @@ export function parseContract(text: string, path: string): Contract {
     throw new TokenlenseError(
       "ERR_TOKENLENSE_FORMAT",
       `${path} has no ${ARCHIVE_FILES.contract}: it is not an archive of this package.`,
-      {
-        hint: "Give a GGUF file or a Hugging Face folder, from which the archive is built, or an archive that this package's exporter wrote.",
-      },
+      { hint: CONTRACT_HINT },
     );
   }
   let value: unknown;

@@ -5,7 +5,7 @@ import { native } from "../install/binding.js";
 import type { NativeModel } from "../native.js";
 import { run, throwIfCancelled } from "../task.js";
 import { buildArchive } from "./build.js";
-import { ARCHIVE_FILES, type Contract, parseContract } from "./contract.js";
+import { ARCHIVE_FILES, CONTRACT_HINT, type Contract, parseContract } from "./contract.js";
 import { locate } from "./locate.js";
 import type { BuildOptions } from "./progress.js";
 import { Tokenizer } from "./tokenizer.js";
@@ -37,7 +37,7 @@ export class Model implements Disposable {
       const bytes = handle.file(file);
       if (bytes) return JSON.parse(Buffer.from(bytes).toString());
       throw new TokenlenseError("ERR_TOKENLENSE_FORMAT", `${path} has no ${file}.`, {
-        hint: "Build the archive anew from its source.",
+        hint: CONTRACT_HINT,
       });
     };
     const tokenizer = json(ARCHIVE_FILES.tokenizer) as TokenizerJson;
@@ -76,7 +76,7 @@ async function locateAndLoad(text: string, options: LoadModelOptions): Promise<M
   const { name, archive, source } = await locate(text, options);
   if (source && !existsSync(archive)) await buildArchive(archive, await source(), options);
   try {
-    const model = await load(name, archive, options);
+    const model = await openArchive(name, archive, options);
     if (options.dtype && model.contract.dtype !== options.dtype) {
       model.dispose();
       throw new TokenlenseError(
@@ -95,23 +95,37 @@ async function locateAndLoad(text: string, options: LoadModelOptions): Promise<M
     // The cache's own copy is damaged, or was removed just now: once more from its source.
     await rm(archive, { force: true });
     await buildArchive(archive, await source(), options);
-    return load(name, archive, options);
+    return openArchive(name, archive, options);
   }
 }
 
-async function load(
+/** Loads an archive. Errors: those of {@link loadModel} for a .pt file. */
+export async function openArchive(
   name: string,
   archive: string,
   { device = "auto", signal, onProgress }: LoadModelOptions,
 ): Promise<Model> {
   onProgress?.({ phase: "load", done: 0, total: 1, unit: "steps" });
-  const handle = await run(native().loadModel(archive, device), signal);
+  const handle = await run(native().loadModel(archive, device), signal).catch((error: unknown) => {
+    throw unreadable(archive, TokenlenseError.from(error));
+  });
   try {
     const model = new Model(name, archive, handle);
+    if (model.contract.contract === "minimal") await (await import("./minimal.js")).requireMinimal(model, signal);
     onProgress?.({ phase: "load", done: 1, total: 1, unit: "steps" });
     return model;
   } catch (error) {
     handle.dispose();
     throw error;
   }
+}
+
+/** What libtorch says of a file that is no TorchScript archive takes the file for a damaged one, which it mostly is not. */
+function unreadable(path: string, error: TokenlenseError): TokenlenseError {
+  if (error.code !== "ERR_TOKENLENSE_FORMAT") return error;
+  const pickle = /constants\.pkl|central directory/.test(error.message);
+  const message = pickle
+    ? `${path} is no TorchScript archive: it was written by torch.save (weights, or a Python object), or is cut short.`
+    : error.message;
+  return new TokenlenseError(error.code, message, { hint: CONTRACT_HINT, cause: error });
 }

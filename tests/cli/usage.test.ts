@@ -8,12 +8,12 @@ describe("help", () => {
   it("lists the commands and what the exit codes mean", async () => {
     const { code, stdout } = await tokenlense(["--help"]);
     expect(code).toBe(0);
-    for (const word of ["attribute", "generate", "doctor", "methods", "models", "Exit codes"])
+    for (const word of ["attribute", "generate", "export", "doctor", "methods", "models", "Exit codes"])
       expect(stdout).toContain(word);
   });
 
-  it("has an example for each command over a model", async () => {
-    for (const command of ["attribute", "generate"]) {
+  it("has an example for each command that takes a model", async () => {
+    for (const command of ["attribute", "generate", "export"]) {
       const { code, stdout } = await tokenlense([command, "--help"]);
       expect(code).toBe(0);
       expect(stdout).toContain(`Example: tokenlense ${command} `);
@@ -42,6 +42,9 @@ describe("wrong arguments end with code 2 and say what is wrong", () => {
     [["attribute", "x", "--option", "window"], "name=value"],
     [["attribute", "x", "--step", "top_p_size"], "has no gradient"],
     [["attribute", "x", "--step-score", "pcxmi"], "needs a contrast"],
+    [["export", "x"], "archive"],
+    [["export", "x", "y.pt", "--dtype", "float16"], "float32"],
+    [["export", "EleutherAI/x", "y.onnx"], ".pt"],
     [["attribute", "x", "--method", "reagent", "--step", "logit"], "defined for probability"],
   ])("%j", async (args, what) => {
     const { code, stdout, stderr } = await tokenlense(args);

@@ -40,7 +40,9 @@ export function familyOf(checkpoint: Checkpoint): Family {
     typeof name === "string"
       ? `${path} is of architecture "${name}", which no family covers.`
       : `${path} does not name its architecture.`,
-    { hint: `Covered: ${covered.join(", ")}.` },
+    {
+      hint: `Covered: ${covered.join(", ")}. \`tokenlense export\` makes archives of other architectures, by transformers.`,
+    },
   );
 }
 

@@ -4,7 +4,8 @@
     <that python> tests/goldens/gemma.py --gguf gemma-3-270m-q4_k_m.gguf   # `tokenlense models pull gemma-3-270m` fetches it
 
 For every prompt: ids, the greedy continuation (which is the forced target), and what each method gives, [sequence, outputs] as
-little-endian float32 in base64: Inseq in float32 as it ships, on the weights that transformers reads from the same GGUF file.
+little-endian float32 in base64: Inseq in float32 as it ships, on the weights that transformers reads from the same GGUF file; and the
+gradients of one pass in float64, as Inseq's own are off by more than 1e-4 after few tokens (bench/peer/NOTES.md).
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ import torch
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "bench" / "peer"))
+import exact  # noqa: E402
 import peer  # noqa: E402
 
 PROMPTS = {
@@ -34,6 +36,34 @@ METHODS = {
     "occlusion": {},
     "attention": {},
 }
+
+
+def to_float64(model) -> None:
+    """Without the casts to float32 inside its norms and its attention; the rotary tables stay as they are, and so does the embeddings' factor."""
+    from transformers.models.gemma3 import modeling_gemma3 as gemma
+
+    def norm(self, x):
+        return x * torch.rsqrt(x.pow(2).mean(-1, keepdim=True) + self.eps) * (1 + self.weight)
+
+    def attention(module, query, key, value, mask, dropout=0.0, scaling=None, softcap=None, **_):
+        key = gemma.repeat_kv(key, module.num_key_value_groups)
+        value = gemma.repeat_kv(value, module.num_key_value_groups)
+        scores = query @ key.transpose(2, 3) * scaling
+        probabilities = (scores if mask is None else scores + mask).softmax(-1)
+        return (probabilities @ value).transpose(1, 2).contiguous(), probabilities
+
+    gemma.Gemma3RMSNorm.forward = norm
+    gemma.eager_attention_forward = attention
+    torch.nn.Module.double(model.model)
+
+
+def add_exact(model, entries: list[dict]) -> None:
+    to_float64(model)
+    for entry in entries:
+        entry["float64"] = {
+            method: peer.encode(exact.gradients(model, entry["ids"], entry["promptLength"], method, "probability").float())
+            for method in ("saliency", "input_x_gradient")
+        }
 
 
 def main() -> None:
@@ -54,6 +84,7 @@ def main() -> None:
                 scores["probability"] = peer.encode(peer.step_scores(out, "probability"))
         entries.append({"name": name, "text": text, "ids": ids, "promptLength": len(prompt), "scores": scores})
         print(name, len(prompt), model.tokenizer.decode(ids[len(prompt) :]), flush=True)
+    add_exact(model, entries)
     about = {
         "made": "tests/goldens/gemma.py",
         "gguf": {"file": Path(options.gguf).name, "sha256": peer.sha256(options.gguf)},

@@ -11,6 +11,7 @@ interface Golden {
   ids: number[];
   promptLength: number;
   scores: Record<string, string>;
+  float64: Record<string, string>;
 }
 const { prompts } = JSON.parse(readFileSync(new URL("../goldens/gemma.json", import.meta.url), "utf8")) as {
   prompts: Golden[];
@@ -32,7 +33,7 @@ describe("Gemma 3 270M", () => {
   });
   afterAll(() => model?.dispose());
 
-  describe.each(prompts)("$name", ({ text, ids, promptLength, scores }) => {
+  describe.each(prompts)("$name", ({ text, ids, promptLength, scores, float64 }) => {
     const targetIds = Int32Array.from(ids);
     const promptIds = targetIds.subarray(0, promptLength);
 
@@ -43,10 +44,15 @@ describe("Gemma 3 270M", () => {
     });
 
     it.each(Object.entries(METHODS) as [MethodName, object][])(
-      "%s is Inseq's to 1e-4 of the largest score",
+      "%s is Inseq's to 1e-4 of the largest score, or nearer to float64 where Inseq is not so exact",
       async (method, options) => {
         using result = await attribute({ model, promptIds, targetIds, method, options });
-        expect(distance(result.scores, decodeFloats(scores[method] as string))).toBeLessThan(1e-4);
+        const single = decodeFloats(scores[method] as string);
+        const double = decodeFloats(float64[method] ?? (scores[method] as string));
+        // After few tokens MKL's product with the head errs by more than 1e-4 (bench/peer/NOTES.md).
+        const off = distance(single, double);
+        if (off < 1e-4) expect(distance(result.scores, single)).toBeLessThan(1e-4);
+        else expect(distance(result.scores, double)).toBeLessThan(off);
       },
     );
 

@@ -1,7 +1,6 @@
 /** Our side of the bench, as a worker process: see worker.ts for the protocol, peer/peer.py for the other side. */
 
 import { Buffer } from "node:buffer";
-import { readFileSync, writeFileSync } from "node:fs";
 import { monitorEventLoopDelay, performance } from "node:perf_hooks";
 import { createInterface } from "node:readline";
 import {
@@ -15,6 +14,7 @@ import {
 } from "../src/index.js";
 import type { AttributionStats, GemmReport, NativeInfo } from "../src/native.js";
 import { MODEL } from "./environment.js";
+import { resetPeakMemory, resident } from "./resident.js";
 import type { Size } from "./texts.js";
 import type { WorkerAttribution } from "./worker.js";
 
@@ -43,24 +43,6 @@ interface AttributeRequest {
   step: NonNullable<AttributeOptions["step"]>;
   repeat?: number;
   memoryBudget?: number;
-}
-
-/** Bytes resident now, and the most since the last reset; null where the system is not Linux. */
-function resident(field: "VmRSS" | "VmHWM"): number | null {
-  try {
-    const line = readFileSync("/proc/self/status", "utf8").match(new RegExp(`^${field}:\\s+(\\d+) kB$`, "m"));
-    return line ? Number(line[1]) * 1024 : null;
-  } catch {
-    return null;
-  }
-}
-
-function resetPeakMemory(): void {
-  try {
-    writeFileSync("/proc/self/clear_refs", "5");
-  } catch {
-    // Not Linux, or not allowed: the peak is that of the whole process then.
-  }
 }
 
 async function run(model: Model, request: AttributeRequest): Promise<EngineAttribution> {

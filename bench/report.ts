@@ -116,7 +116,7 @@ function time({ median, min, max }: Spread): string {
   return `${median.toFixed(2)} (${min.toFixed(2)} – ${max.toFixed(2)})`;
 }
 
-function table(rows: string[][]): string {
+export function table(rows: string[][]): string {
   const words = (column: number) => column < 2 || rows[0]?.[column] === "remarks";
   const widths = (rows[0] ?? []).map((_, column) => Math.max(...rows.map((row) => row[column]?.length ?? 0)));
   return rows

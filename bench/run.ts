@@ -5,6 +5,7 @@ import type { GemmReport } from "../src/native.js";
 import { coldStart } from "./cold-start.js";
 import { type Comparison, compareSize } from "./compare.js";
 import { preparePeer } from "./environment.js";
+import { largeModel, largeText } from "./large-model.js";
 import { memoryUse } from "./memory.js";
 import { METHODS } from "./methods.js";
 import { gemmLimit, memoryText, type Report, reportText } from "./report.js";
@@ -18,6 +19,7 @@ interface Options {
   reference?: number;
   threads?: number;
   budget?: number[];
+  largeModel?: true;
   json?: string;
   setup?: true;
 }
@@ -68,6 +70,10 @@ const options = new Command("npm run bench --")
   )
   .option("--threads <n>", "threads of arithmetic of both (default: as libtorch chooses)", count)
   .option("--budget <sizes>", "instead: peak memory of 256 + 128 tokens under each budget (2GiB,8GiB)", budgets)
+  .option(
+    "--large-model",
+    "instead: memory that a random model of 1.5 billion parameters takes to build, load and attribute",
+  )
   .option("--json <file>", "write everything measured there as well")
   .option("--setup", "only make the peer's environment; prints where it and the model file are")
   .parse()
@@ -124,6 +130,10 @@ async function write(data: object): Promise<void> {
 if (options.setup) {
   const { python, gguf } = await preparePeer();
   console.log(`${python}\n${gguf}`);
+} else if (options.largeModel) {
+  const steps = await largeModel();
+  await write(steps);
+  console.log(largeText(steps));
 } else if (options.budget) {
   const uses = [];
   for (const budget of options.budget) uses.push(await memoryUse(budget, options.threads));

@@ -151,10 +151,13 @@ void end_tasks(void*) {
 // process.exit() runs no cleanup hooks, only JavaScript's "exit" listeners, and then C++'s destructors, libtorch's among them.
 void end_tasks_with(Napi::Env env) {
   napi_add_env_cleanup_hook(env, end_tasks, nullptr);
-  const Napi::Object process = env.Global().Get("process").As<Napi::Object>();
-  process.Get("on").As<Napi::Function>().Call(
-      process, {Napi::String::New(env, "exit"), Napi::Function::New(
-                                                    env, [](const Napi::CallbackInfo&) { end_tasks(nullptr); }, "endTasks")});
+  const Napi::Value process = env.Global().Get("process");
+  if (!process.IsObject()) return;  // not Node's own: an embedder may leave it out
+  const Napi::Value on = process.As<Napi::Object>().Get("on");
+  if (!on.IsFunction()) return;
+  const auto end = Napi::Function::New(
+      env, [](const Napi::CallbackInfo&) { end_tasks(nullptr); }, "endTasks");
+  on.As<Napi::Function>().Call(process, {Napi::String::New(env, "exit"), end});
 }
 
 void Task::settle(Napi::Env env, const Finish& finish, std::exception_ptr failure) {

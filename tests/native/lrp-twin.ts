@@ -27,7 +27,11 @@ def evenly(self, a: Tensor, b: Tensor) -> Tensor:
 def rotate(`,
   ],
 ];
-export const LRP_TWIN = changes.reduce((source, [from, to]) => {
-  if (!source.includes(from)) throw new Error(`the twin no longer has: ${from}`);
-  return source.replace(from, to);
-}, TWIN);
+/** A twin of TWIN's kind with the factors that AttnLRP takes for constants detached. */
+export const attnLrp = (twin: string): string =>
+  changes.reduce((source, [from, to]) => {
+    if (!source.includes(from)) throw new Error(`the twin no longer has: ${from}`);
+    return source.replaceAll(from, to);
+  }, twin);
+
+export const LRP_TWIN = attnLrp(TWIN);

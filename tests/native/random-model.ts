@@ -33,16 +33,20 @@ export interface Sizes {
     norms?: "heads" | "all";
     activation?: string;
   };
+  /** Of mixtral.py: `hidden` is the width of each; `shared` that of the one that is always used, 0 for none. */
+  experts?: { count: number; used: number; normalised: boolean; shared: number };
 }
 
 const text = (path: string) => readFileSync(new URL(path, import.meta.url), "utf8");
 
-const family = (file: string) => text(`../../native/families/${file}`) + text("../../native/families/layered.py");
+const family = (...files: string[]) =>
+  [...files, "layered.py"].map((file) => text(`../../native/families/${file}`)).join("\n");
 
 /** A family's own TorchScript, and the same model in plain ATen with the minimal contract. */
-export const FAMILY = family("llama.py");
+export const FAMILY = family("rms_norm.py", "llama.py");
 export const TWIN = text("twin.py");
-export const GPT2 = family("gpt2.py");
+export const GPT2 = family("layer_norm.py", "plain_mlp.py", "gpt2.py");
+export const MIXTURE = family("rms_norm.py", "mixtral.py");
 export const GPT2_TWIN = text("twin_gpt2.py");
 
 export function randomIds(count: number, vocabulary: number, seed: number): Int32Array {
@@ -57,6 +61,8 @@ export function randomIds(count: number, vocabulary: number, seed: number): Int3
 export async function randomModels(sizes: Sizes, seed: number, ...sources: string[]): Promise<NativeModel[]> {
   const reads = (name: string) => sources.some((source) => new RegExp(`self\\.${name}\\b`).test(source));
   const { layers, heads, kvHeads, headDim, width, hidden, vocabulary, context, attention = {} } = sizes;
+  const { experts = { count: 0, used: 0, normalised: false, shared: 0 } } = sizes;
+  const only = experts.shared > 0 ? 1 : 0;
   const folder = mkdtempSync(join(tmpdir(), "tokenlense-random-"));
   try {
     const file = join(folder, "weights.bin");
@@ -86,6 +92,12 @@ export async function randomModels(sizes: Sizes, seed: number, ...sources: strin
       ["up_bias", [layers, hidden], 0.3],
       ["down", [layers, width, hidden], 1 / Math.sqrt(hidden)],
       ["down_bias", [layers, width], 0.3],
+      ["router", [layers, experts.count, width], 1.5 / Math.sqrt(width)],
+      ["experts_gate_up", [layers, experts.count, 2 * hidden, width], 1.5 / Math.sqrt(width)],
+      ["experts_down", [layers, experts.count, width, hidden], 1 / Math.sqrt(hidden)],
+      ["shared_router", [layers, only, width], 1.5 / Math.sqrt(width)],
+      ["shared_gate_up", [layers, only, 2 * experts.shared, width], 1.5 / Math.sqrt(width)],
+      ["shared_down", [layers, only, width, experts.shared], 1 / Math.sqrt(experts.shared || 1)],
       ["final_norm", [width], 0],
       ["final_norm_bias", [width], 0.3],
       ["head", [vocabulary, width], 1 / Math.sqrt(width)],
@@ -122,7 +134,8 @@ export async function randomModels(sizes: Sizes, seed: number, ...sources: strin
         source,
         integers: {
           ...{ layers, heads, kv_heads: kvHeads, head_dim: headDim },
-          ...{ width, hidden_width: hidden, vocabulary, context },
+          ...{ width, hidden_width: hidden, vocabulary, context, parallel: 0 },
+          ...{ experts_used: experts.used, shared_hidden: experts.shared, normed_router: experts.normalised ? 1 : 0 },
         },
         floats: {
           norm_eps: 1e-5,

@@ -4,12 +4,13 @@ import { alibiTable } from "./alibi.js";
 import { Buffers, ungroupedHeads } from "./buffers.js";
 import { isTied } from "./decoder.js";
 import type { Blueprint, Family, PartPlan } from "./family.js";
+import { SEQUENTIAL } from "./gpt2.js";
 import { count, layerCount, readGguf, readSettings, real } from "./settings.js";
 
 /** BLOOM (Le Scao et al. 2022, arXiv:2211.05100): positions by ALiBi, a layer norm of the embeddings. */
 export const bloom: Family = {
   name: "bloom",
-  source: "bloom.py",
+  sources: ["layer_norm.py", "plain_mlp.py", "bloom.py"],
   gguf: "bloom",
   folder: "BloomForCausalLM",
   blueprint(checkpoint) {
@@ -17,6 +18,7 @@ export const bloom: Family = {
     return {
       ...settings,
       activation: "gelu_tanh",
+      integers: SEQUENTIAL,
       positionBias: alibiTable(settings.sizes, (slope, position) => slope * position),
       buffers: buffers(checkpoint, settings),
     };

@@ -10,7 +10,7 @@ import { activationOf, count, ggufRotary, layerCount, readGguf, readSettings, re
 /** Falcon (Almazrouei et al. 2023, arXiv:2311.16867): 7B, 40B, Falcon 2, and those of RefinedWeb with ALiBi. */
 export const falcon: Family = {
   name: "falcon",
-  source: "gptneox.py",
+  sources: ["layer_norm.py", "plain_mlp.py", "gptneox.py"],
   gguf: "falcon",
   folder: "FalconForCausalLM",
   blueprint(checkpoint) {

@@ -60,8 +60,8 @@ export interface Blueprint {
 /** One row per model family; with its TorchScript file in native/families/, a row is all that a family needs. */
 export interface Family {
   name: string;
-  /** File in native/families/. */
-  source: string;
+  /** Files in native/families/, its own the last of them; layered.py comes by itself. */
+  sources: readonly string[];
   /** `general.architecture` of its GGUF files, where llama.cpp knows it. */
   gguf?: string;
   /** `architectures[0]` of its Hugging Face folders. */

@@ -8,7 +8,7 @@ import { activationOf, count, ggufRotary, layerCount, readGguf, readSettings, re
 /** Gemma 2 (Riviere et al. 2024, arXiv:2408.00118): every second layer sees a window, attention scores and logits are bounded. */
 export const gemma2: Family = {
   name: "gemma2",
-  source: "gemma.py",
+  sources: ["gemma.py"],
   gguf: "gemma2",
   folder: "Gemma2ForCausalLM",
   blueprint: (checkpoint) => blueprint(checkpoint, { headNorms: false, pattern: 2, largest: 46, softcaps: [50, 30] }),
@@ -17,7 +17,7 @@ export const gemma2: Family = {
 /** Gemma 3 (Kamath et al. 2025, arXiv:2503.19786), its text models: five layers of six see a window, with positions of their own. */
 export const gemma3: Family = {
   name: "gemma3",
-  source: "gemma.py",
+  sources: ["gemma.py"],
   gguf: "gemma3",
   folder: "Gemma3ForCausalLM",
   blueprint: (checkpoint) => blueprint(checkpoint, { headNorms: true, pattern: 6, largest: 62, softcaps: [0, 0] }),

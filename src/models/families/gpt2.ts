@@ -11,27 +11,30 @@ import { activationOf, count, layerCount, readGguf, readSettings, real } from ".
  */
 export const gpt2: Family = {
   name: "gpt2",
-  source: "gpt2.py",
+  sources: ["layer_norm.py", "plain_mlp.py", "gpt2.py"],
   gguf: "gpt2",
   folder: "GPT2LMHeadModel",
   blueprint(checkpoint) {
     const settings = checkpoint.format === "gguf" ? fromGguf(checkpoint) : fromFolder(checkpoint);
-    return { ...settings, buffers: buffers(checkpoint, settings) };
+    return { ...settings, integers: SEQUENTIAL, buffers: buffers(checkpoint, settings) };
   },
 };
 
 /** OPT (Zhang et al. 2022, arXiv:2205.01068); OPT-350m, with norms after each part and projected embeddings, is refused. */
 export const opt: Family = {
   name: "opt",
-  source: "gpt2.py",
+  sources: ["layer_norm.py", "plain_mlp.py", "gpt2.py"],
   folder: "OPTForCausalLM",
   blueprint(checkpoint) {
     const settings = fromOptFolder(checkpoint);
-    return { ...settings, buffers: optBuffers(checkpoint, settings) };
+    return { ...settings, integers: SEQUENTIAL, buffers: optBuffers(checkpoint, settings) };
   },
 };
 
 type Settings = Omit<Blueprint, "buffers">;
+
+/** The MLP comes after attention, not beside it. */
+export const SEQUENTIAL = { parallel: 0 };
 
 /** A weight with its bias, of every layer; the weight a matrix where `columns` is given. */
 function pair(

@@ -8,7 +8,7 @@ import { activationOf, count, ggufRotary, layerCount, readGguf, readSettings, re
 /** GPT-NeoX (Black et al. 2022, arXiv:2204.06745), Pythia, Dolly: rotary positions in a part of each head, attention and MLP side by side. */
 export const gptneox: Family = {
   name: "gptneox",
-  source: "gptneox.py",
+  sources: ["layer_norm.py", "plain_mlp.py", "gptneox.py"],
   gguf: "gptneox",
   folder: "GPTNeoXForCausalLM",
   blueprint(checkpoint) {

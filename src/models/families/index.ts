@@ -50,7 +50,7 @@ const sourceText = (file: string) => readFileSync(join(packageRoot(), "native", 
 
 /** TorchScript source of a family, with what all share, and the methods that it defines. */
 export function familySource(family: Family): { source: string; methods: string[] } {
-  const source = `${sourceText(family.source)}\n${sourceText("layered.py")}`;
+  const source = [...family.sources, "layered.py"].map(sourceText).join("\n");
   return { source, methods: [...source.matchAll(/^def (\w+)\(self\b/gm)].map((match) => match[1] as string) };
 }
 

@@ -21,7 +21,7 @@ import {
  */
 export const llama: Family = {
   name: "llama",
-  source: "llama.py",
+  sources: ["rms_norm.py", "llama.py"],
   gguf: "llama",
   folder: "LlamaForCausalLM",
   covers: ({ settings }) => !settings.get("llama.expert_count"),
@@ -31,7 +31,7 @@ export const llama: Family = {
 /** Mistral 7B (Jiang et al. 2023): a window of attention in its first version. */
 export const mistral: Family = {
   name: "mistral",
-  source: "llama.py",
+  sources: ["rms_norm.py", "llama.py"],
   folder: "MistralForCausalLM",
   blueprint: (checkpoint) => blueprint(checkpoint, { windowed: true }),
 };
@@ -39,7 +39,7 @@ export const mistral: Family = {
 /** Qwen 2 and 2.5 (Yang et al. 2024): biases of queries, keys and values. */
 export const qwen2: Family = {
   name: "qwen2",
-  source: "llama.py",
+  sources: ["rms_norm.py", "llama.py"],
   gguf: "qwen2",
   folder: "Qwen2ForCausalLM",
   blueprint: (checkpoint) => blueprint(checkpoint, { qkvBias: true }),
@@ -48,7 +48,7 @@ export const qwen2: Family = {
 /** Qwen 3 (Yang et al. 2025): norms of each head's queries and keys. */
 export const qwen3: Family = {
   name: "qwen3",
-  source: "llama.py",
+  sources: ["rms_norm.py", "llama.py"],
   gguf: "qwen3",
   folder: "Qwen3ForCausalLM",
   blueprint: (checkpoint) => blueprint(checkpoint, { headNorms: true }),
@@ -57,7 +57,7 @@ export const qwen3: Family = {
 /** Phi-3 and Phi-4 (Abdin et al. 2024): joint projections, and LongRoPE in the versions for long texts, up to the shorter context. */
 export const phi3: Family = {
   name: "phi3",
-  source: "llama.py",
+  sources: ["rms_norm.py", "llama.py"],
   gguf: "phi3",
   folder: "Phi3ForCausalLM",
   blueprint: (checkpoint) => blueprint(checkpoint, { joint: true, windowed: true }),

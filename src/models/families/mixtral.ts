@@ -8,7 +8,7 @@ import { count, type NeutralSettings, readSettings } from "./settings.js";
 /** Mixtral (Jiang et al. 2024, arXiv:2401.04088): two experts of eight, their shares normalised. */
 export const mixtral: Family = {
   name: "mixtral",
-  source: "mixtral.py",
+  sources: ["rms_norm.py", "mixtral.py"],
   gguf: "llama",
   folder: "MixtralForCausalLM",
   covers: ({ format, settings }) => format === "folder" || Boolean(settings.get("llama.expert_count")),
@@ -19,7 +19,7 @@ export const mixtral: Family = {
 /** Qwen 1.5 and 2 MoE (Qwen team 2024): many small experts, and one that is always used. */
 export const qwen2moe: Family = {
   name: "qwen2moe",
-  source: "mixtral.py",
+  sources: ["rms_norm.py", "mixtral.py"],
   gguf: "qwen2moe",
   folder: "Qwen2MoeForCausalLM",
   blueprint: (checkpoint) => blueprint(checkpoint, { qkvBias: true, block: "mlp", normalised: false }),
@@ -28,7 +28,7 @@ export const qwen2moe: Family = {
 /** Qwen 3 MoE (Yang et al. 2025, arXiv:2505.09388). */
 export const qwen3moe: Family = {
   name: "qwen3moe",
-  source: "mixtral.py",
+  sources: ["rms_norm.py", "mixtral.py"],
   gguf: "qwen3moe",
   folder: "Qwen3MoeForCausalLM",
   blueprint: (checkpoint) => blueprint(checkpoint, { headNorms: true, block: "mlp", normalised: true }),

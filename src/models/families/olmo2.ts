@@ -5,7 +5,7 @@ import { readDecoder } from "./llama.js";
 /** OLMo 2 (OLMo et al. 2025, arXiv:2501.00656): norms after each part, and of all queries and all keys. */
 export const olmo2: Family = {
   name: "olmo2",
-  source: "olmo2.py",
+  sources: ["olmo2.py"],
   gguf: "olmo2",
   folder: "Olmo2ForCausalLM",
   blueprint(checkpoint) {

@@ -8,7 +8,7 @@ import { activationOf, count, ggufRotary, layerCount, readGguf, readSettings, re
 /** StableLM 2 and 3B (Bellagente et al. 2024, arXiv:2402.17834); those with norms of queries and keys (12B) are refused. */
 export const stablelm: Family = {
   name: "stablelm",
-  source: "stablelm.py",
+  sources: ["layer_norm.py", "stablelm.py"],
   gguf: "stablelm",
   folder: "StableLmForCausalLM",
   blueprint(checkpoint) {
@@ -28,6 +28,7 @@ export const stablelm: Family = {
     plan.vector("mlp_norm", norm).vector("mlp_norm_bias", norm, { kind: "bias" });
     if (qkvBias) plan.qkvBias();
     else plan.none("qkv_bias");
+    plan.none("attention_out_bias");
     return { ...settings, integers: { parallel: parallel ? 1 : 0 }, buffers: plan.list };
   },
 };

@@ -5,6 +5,7 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { findLibtorch } from "../src/install/libtorch.js";
 import { bytes, table } from "./report.js";
 
 /** A Llama of 1.5 billion parameters. */
@@ -106,8 +107,9 @@ async function writeModel(path: string): Promise<void> {
 
 function inWorker(step: "build" | "load", folder: string): Promise<LargeStep[]> {
   const cache = join(folder, "cache");
+  const { found: libtorch } = findLibtorch();
   const child = fork(fileURLToPath(new URL("large-worker.js", import.meta.url)), [step, folder], {
-    env: { ...process.env, TOKENLENSE_CACHE: cache },
+    env: { ...process.env, TOKENLENSE_CACHE: cache, ...(libtorch && { LIBTORCH: libtorch.root }) },
   });
   return new Promise((resolve, reject) => {
     child.once("message", (steps) => resolve(steps as LargeStep[]));

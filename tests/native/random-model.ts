@@ -135,7 +135,11 @@ export async function randomModels(sizes: Sizes, seed: number, ...sources: strin
         integers: {
           ...{ layers, heads, kv_heads: kvHeads, head_dim: headDim },
           ...{ width, hidden_width: hidden, vocabulary, context, parallel: 0 },
-          ...{ experts_used: experts.used, shared_hidden: experts.shared, normed_router: experts.normalised ? 1 : 0 },
+          ...(sizes.experts && {
+            experts_used: experts.used,
+            shared_hidden: experts.shared,
+            normed_router: experts.normalised ? 1 : 0,
+          }),
         },
         floats: {
           norm_eps: 1e-5,

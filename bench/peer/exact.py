@@ -5,6 +5,19 @@ from __future__ import annotations
 import torch
 
 
+def eager_attention(repeat_kv):
+    """transformers' eager attention without its cast to float32, for a family whose keys and values `repeat_kv` repeats."""
+
+    def attention(module, query, key, value, mask, scaling, dropout=0.0, **_):
+        key = repeat_kv(key, module.num_key_value_groups)
+        value = repeat_kv(value, module.num_key_value_groups)
+        scores = query @ key.transpose(2, 3) * scaling
+        probabilities = (scores if mask is None else scores + mask).softmax(-1)
+        return (probabilities @ value).transpose(1, 2).contiguous(), probabilities
+
+    return attention
+
+
 def to_float64(model) -> None:
     """Turns an Inseq model's Llama to float64, without the casts to float32 inside its norm and its attention.
 
@@ -15,15 +28,8 @@ def to_float64(model) -> None:
     def norm(self, hidden):
         return self.weight * (hidden * torch.rsqrt(hidden.pow(2).mean(-1, keepdim=True) + self.variance_epsilon))
 
-    def attention(module, query, key, value, mask, scaling, dropout=0.0, **_):
-        key = llama.repeat_kv(key, module.num_key_value_groups)
-        value = llama.repeat_kv(value, module.num_key_value_groups)
-        scores = query @ key.transpose(2, 3) * scaling
-        probabilities = (scores if mask is None else scores + mask).softmax(-1)
-        return (probabilities @ value).transpose(1, 2).contiguous(), probabilities
-
     llama.LlamaRMSNorm.forward = norm
-    llama.eager_attention_forward = attention
+    llama.eager_attention_forward = eager_attention(llama.repeat_kv)
     torch.nn.Module.double(model.model)
 
 

@@ -30,6 +30,10 @@ Activation activation_of(c10::string_view name) {
   TORCH_CHECK(false, "activation: there is no \"", name, "\"");
 }
 
+Activation bounded_by(double cap) {
+  return {[=](const at::Tensor& z) { return (z / cap).tanh() * cap; }, [=](const at::Tensor& z) { return 1 - (z / cap).tanh().square(); }};
+}
+
 at::Tensor slope_by_rules(const Activation& activation, const at::Tensor& z, const at::Tensor& value, Rules rules) {
   if (rules == Rules::deeplift) return secant(pairs_of(z), activation.f, activation.slope);
   const at::Tensor slope = activation.slope(z);
@@ -83,10 +87,6 @@ at::Tensor elementwise(const at::Tensor& x, const Activation& activation) {
   const Rules rules = current_rules();
   record<ActivationBackward>(y, x, slope_by_rules(activation, z, y, rules).contiguous(), rules == Rules::deeplift);
   return y;
-}
-
-Activation bounded_by(double cap) {
-  return {[=](const at::Tensor& z) { return (z / cap).tanh() * cap; }, [=](const at::Tensor& z) { return 1 - (z / cap).tanh().square(); }};
 }
 
 at::Tensor activation_forward(const at::Tensor& x, c10::string_view name) { return activation_of(name).f(x); }

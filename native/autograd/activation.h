@@ -10,6 +10,8 @@ struct Activation {
 
 /// "silu", "relu", "gelu" (by the error function) or "gelu_tanh" (GPT-2's): Elfwing et al. 2018, Hendrycks & Gimpel 2016.
 Activation activation_of(c10::string_view name);
+/// cap · tanh(z / cap).
+Activation bounded_by(double cap);
 
 /// What a cotangent of f(z) is multiplied by, as the rules have it: the derivative; for DeepLIFT, of pairs, the secant; for AttnLRP f(z)/z,
 /// so that f passes on the relevance that it gets.

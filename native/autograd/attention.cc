@@ -10,13 +10,13 @@
 
 namespace tokenlense {
 
+at::Tensor Scoring::cap(const at::Tensor& scores) const { return softcap > 0 ? bounded_by(softcap).f(scores) : scores; }
+
 at::Tensor Scoring::cap_slope(const at::Tensor& scores, Rules rules) const {
-  const auto by_cap = [&](const at::Tensor& s) { return cap(s); };
-  const Activation activation{by_cap, [&](const at::Tensor& s) { return 1 - (s / softcap).tanh().square(); }};
   const at::Tensor rows = scores.flatten(1, -2);
   auto sizes = scores.sizes().vec();
   if (rules == Rules::deeplift) sizes[0] /= 2;
-  return slope_by_rules(activation, rows, cap(rows), rules).view(sizes);
+  return slope_by_rules(bounded_by(softcap), rows, cap(rows), rules).view(sizes);
 }
 
 AttentionShape AttentionShape::of(const at::Tensor& qkv, int64_t heads, int64_t kv_heads, Scoring scoring) {

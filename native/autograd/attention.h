@@ -14,7 +14,7 @@ struct Scoring {
   int64_t first(int64_t position) const { return window > 0 ? std::max<int64_t>(0, position - window + 1) : 0; }
   /// True where a score is more than scale · q·k.
   bool shaped() const { return softcap > 0 || bias.defined(); }
-  at::Tensor cap(const at::Tensor& scores) const { return softcap > 0 ? (scores / softcap).tanh() * softcap : scores; }
+  at::Tensor cap(const at::Tensor& scores) const;
   /// What a cotangent of cap(scores) is multiplied by; scores [batch, …].
   at::Tensor cap_slope(const at::Tensor& scores, Rules rules) const;
 };

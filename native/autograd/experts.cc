@@ -1,4 +1,4 @@
-#include "activation.h"
+#include "gated.h"
 #include "gemm.h"
 #include "rows.h"
 
@@ -38,12 +38,6 @@ struct Experts {
   at::Tensor router, gate_up, down;  // [experts, width], [experts, 2·hidden, width], [experts, width, hidden]
   int64_t count() const { return router.size(0); }
 };
-
-// a · matrix for rows [..., n, k]. Functorch's batched tensors have no memory of their own to give to rows_times.
-at::Tensor times(const at::Tensor& a, const at::Tensor& matrix) {
-  const bool plain = a.dim() == 2 && !a.key_set().has(c10::DispatchKey::FuncTorchBatched);
-  return plain ? rows_times(a, matrix) : at::matmul(a, matrix.to(a.scalar_type()));
-}
 
 class ExpertsBackward : public RaggedNode {
  public:
@@ -100,13 +94,13 @@ class ExpertsBackward : public RaggedNode {
       const at::Tensor part = g.index_select(-2, of_g), none = at::zeros_like(g.select(-1, 0));
       dw.push_back(at::index_add(none, -1, of_g, (part * some(seen_[e].output, of_seen)).sum(-1)));
       const at::Tensor weights = some(mixture_.weights.select(1, e).index_select(0, seen_[e].rows), of_seen) * half_;
-      const at::Tensor inner = times((part * weights.unsqueeze(-1)).contiguous(), experts_.down[e]);
+      const at::Tensor inner = rows_times((part * weights.unsqueeze(-1)).contiguous(), experts_.down[e]);
       const at::Tensor outer = at::cat({inner * some(seen_[e].by_gate, of_seen), inner * some(seen_[e].by_up, of_seen)}, -1);
-      dx = at::index_add(dx, -2, of_g, times(outer, experts_.gate_up[e]));
+      dx = at::index_add(dx, -2, of_g, rows_times(outer, experts_.gate_up[e]));
     }
     const at::Tensor soft = some(mixture_.soft, saved), dweights = at::stack(dw, -1) * some(mixture_.chosen, saved) * half_;
     const at::Tensor dlogits = soft * (mixture_.shared_sum ? dweights - (soft * dweights).sum(-1, true) : dweights);
-    return dx + times(dlogits, experts_.router);
+    return dx + rows_times(dlogits, experts_.router);
   }
 
   Experts experts_;
@@ -128,13 +122,11 @@ at::Tensor experts_autograd(const at::Tensor& x, const at::Tensor& router, const
   std::vector<Seen> seen;
   for (int64_t e = 0; e < router.size(0); ++e) {
     const at::Tensor own = mixture.chosen.select(1, e).nonzero().squeeze(1);
-    const auto halves = rows_times_transposed(rows.index_select(0, own), gate_up[e]).chunk(2, -1);
-    const at::Tensor &gate = halves[0], &up = halves[1], value = activation.f(gate);
-    const at::Tensor output = rows_times_transposed(value * up, down[e]);
+    const at::Tensor both = rows_times_transposed(rows.index_select(0, own), gate_up[e]);
+    const GatedFactors inner = records ? gated_by_rules(both, activation, rules) : GatedFactors{gated(both, activation), {}, {}};
+    const at::Tensor output = rows_times_transposed(inner.value, down[e]);
     sum.index_add_(0, own, output * mixture.weights.select(1, e).index_select(0, own).unsqueeze(-1));
-    if (!records) continue;
-    const double half = rules == Rules::attnlrp ? 0.5 : 1;
-    seen.push_back({own, slope_by_rules(activation, gate, value, rules) * up * half, value * half, output});
+    if (records) seen.push_back({own, inner.by_gate, inner.by_up, output});
   }
   at::Tensor y = sum.view(x.sizes());
   if (records) record<ExpertsBackward>(y, x, Experts{router, gate_up, down}, mixture, std::move(seen), x.size(-2), rules == Rules::attnlrp);

@@ -1,10 +1,26 @@
-#include "activation.h"
+#include "gated.h"
+
 #include "gemm.h"
 #include "rows.h"
 
-// tokenlense::gated(gate_up, activation): f(gate) ∘ up, gate and up being the halves of the last dimension. Shazeer 2020.
+// tokenlense::gated(gate_up, activation), by activation_of.
 
 namespace tokenlense {
+
+at::Tensor gated(const at::Tensor& gate_up, const Activation& activation) {
+  const auto halves = gate_up.chunk(2, -1);
+  return activation.f(halves[0]).mul_(halves[1]);
+}
+
+GatedFactors gated_by_rules(const at::Tensor& gate_up, const Activation& activation, Rules rules) {
+  const auto halves = gate_up.chunk(2, -1);
+  const at::Tensor &gate = halves[0], &up = halves[1], value = activation.f(gate), slope = slope_by_rules(activation, gate, value, rules);
+  // A product goes by the mean of the other factor; half to each factor; the derivative.
+  if (rules == Rules::deeplift) return {value * up, slope * mean_of(pairs_of(up)), mean_of(pairs_of(value))};
+  if (rules == Rules::attnlrp) return {value * up, (slope * up).mul_(0.5), value * 0.5};
+  return {value * up, slope * up, value};
+}
+
 namespace {
 
 TOKENLENSE_VECTORISED void backward_rows(float* out, int64_t pitch, const float* g, const float* by_gate, const float* by_up, int64_t rows,
@@ -48,32 +64,15 @@ class GatedBackward : public RaggedNode {
   at::Tensor by_gate_, by_up_;  // [batch, length, hidden]
 };
 
-at::Tensor gated_forward(const at::Tensor& gate_up, c10::string_view name) {
-  const auto halves = gate_up.chunk(2, -1);
-  return activation_of(name).f(halves[0]).mul_(halves[1]);
-}
+at::Tensor gated_forward(const at::Tensor& gate_up, c10::string_view name) { return gated(gate_up, activation_of(name)); }
 
 at::Tensor gated_autograd(const at::Tensor& gate_up, c10::string_view name) {
   at::AutoDispatchBelowADInplaceOrView below;
   if (!recording(gate_up)) return gated_forward(gate_up, name);
-  const Activation activation = activation_of(name);
-  const auto halves = gate_up.detach().chunk(2, -1);
-  const at::Tensor &gate = halves[0], &up = halves[1], value = activation.f(gate);
-  at::Tensor y = value * up;
   const Rules rules = current_rules();
-  const at::Tensor slope = slope_by_rules(activation, gate, value, rules);
-  at::Tensor by_gate, by_up;
-  if (rules == Rules::deeplift) {  // a product goes by the mean of the other factor
-    by_gate = slope * mean_of(pairs_of(up));
-    by_up = mean_of(pairs_of(value));
-  } else if (rules == Rules::attnlrp) {  // half to each factor
-    by_gate = (slope * up).mul_(0.5);
-    by_up = value * 0.5;
-  } else {
-    by_gate = slope * up;
-    by_up = value;
-  }
-  record<GatedBackward>(y, gate_up, by_gate, by_up, rules == Rules::deeplift);
+  const GatedFactors factors = gated_by_rules(gate_up.detach(), activation_of(name), rules);
+  at::Tensor y = factors.value;
+  record<GatedBackward>(y, gate_up, factors.by_gate, factors.by_up, rules == Rules::deeplift);
   return y;
 }
 

@@ -264,7 +264,14 @@ at::Tensor empty_rows(int64_t rows, int64_t width, const at::TensorOptions& opti
   return at::empty({rows, pitch}, options).narrow(1, 0, width);
 }
 
-at::Tensor rows_times(const at::Tensor& rows, const at::Tensor& matrix) { return product(rows, matrix, false); }
+at::Tensor rows_times(const at::Tensor& rows, const at::Tensor& matrix) {
+  // Functorch's batched tensors have no memory of their own.
+  if (rows.key_set().has(c10::DispatchKey::FuncTorchBatched)) return at::matmul(rows, matrix.to(rows.scalar_type()));
+  if (rows.dim() == 2) return product(rows, matrix, false);
+  auto shape = rows.sizes().vec();
+  shape.back() = matrix.size(1);
+  return product(rows.reshape({-1, rows.size(-1)}), matrix, false).view(shape);
+}
 
 at::Tensor rows_times_transposed(const at::Tensor& rows, const at::Tensor& weight) { return product(rows, weight, true); }
 

@@ -19,7 +19,8 @@ void transpose_tile(const float* a, int64_t lda, float* b, int64_t ldb, int64_t 
 /// would otherwise hit the same few cache sets again and again.
 at::Tensor empty_rows(int64_t rows, int64_t width, const at::TensorOptions& options);
 
-/// rows [m, k] · matrix [k, n] → [m, n]. The path is chosen by measurement for float32 on CPU; any device and dtype else.
+/// rows [..., m, k] · matrix [k, n] → [..., m, n]. The path is chosen by measurement for float32 on CPU; any device and dtype else, and
+/// under functorch's batching.
 at::Tensor rows_times(const at::Tensor& rows, const at::Tensor& matrix);
 
 /// x [m, k] · weight [n, k]ᵀ → [m, n], chosen likewise.

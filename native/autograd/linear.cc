@@ -15,13 +15,7 @@ class LinearBackward : public RaggedNode {
   Cotangent ragged(Cotangent g, const Cotangent*) override { return {rows_times(g.rows, weight_), g.layout}; }
 
  protected:
-  at::Tensor product(const at::Tensor& g) override {
-    // Functorch's batched tensors have no memory of their own to give to rows_times.
-    if (g.key_set().has(c10::DispatchKey::FuncTorchBatched)) return at::matmul(g, weight_.to(g.scalar_type()));
-    auto shape = g.sizes().vec();
-    shape.back() = weight_.size(1);
-    return rows_times(g.reshape({-1, g.size(-1)}), weight_).view(shape);
-  }
+  at::Tensor product(const at::Tensor& g) override { return rows_times(g, weight_); }
 
  private:
   at::Tensor weight_;

@@ -1,4 +1,5 @@
 import { closeSync, openSync, readSync } from "node:fs";
+import { z } from "zod";
 import { TokenlenseError } from "../errors.js";
 import type { WeightPart } from "../native.js";
 
@@ -70,6 +71,9 @@ export function unsupported(path: string, what: string): TokenlenseError {
     hint: "The results would be wrong, so this version refuses it. Take another model of the family.",
   });
 }
+
+/** What a schema found wrong, in one line. */
+export const problems = (error: z.ZodError): string => z.prettifyError(error).replace(/\s*\n\s*/g, " ");
 
 /** ERR_TOKENLENSE_FORMAT for a checkpoint that contradicts itself. */
 export function inconsistent(path: string, what: string): TokenlenseError {

@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { TokenlenseError } from "../errors.js";
+import { problems } from "./checkpoint.js";
 
 /** Names of the contract's files inside an archive. */
 export const ARCHIVE_FILES = {
@@ -90,7 +91,7 @@ export function parseContract(text: string, path: string): Contract {
   const version = (value as { version?: unknown } | null)?.version;
   throw new TokenlenseError(
     "ERR_TOKENLENSE_FORMAT",
-    `${ARCHIVE_FILES.contract} in ${path} does not hold: ${z.prettifyError(parsed.error).replace(/\s*\n\s*/g, " ")}`,
+    `${ARCHIVE_FILES.contract} in ${path} does not hold: ${problems(parsed.error)}`,
     {
       hint:
         typeof version === "number" && version > CONTRACT_VERSION

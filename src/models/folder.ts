@@ -3,7 +3,7 @@ import { readdir, readFile } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { z } from "zod";
 import { TokenlenseError } from "../errors.js";
-import { type Checkpoint, inconsistent, type MetadataValue, type StoredTensor } from "./checkpoint.js";
+import { type Checkpoint, inconsistent, type MetadataValue, problems, type StoredTensor } from "./checkpoint.js";
 import { readSafetensors } from "./safetensors.js";
 import type { TokenizerFiles, TokenizerJson } from "./tokenizer-json.js";
 import { loadLibrary } from "./tokenizer-library.js";
@@ -142,5 +142,5 @@ async function readJson<T extends z.ZodType>(folder: string, name: string, schem
   }
   const parsed = schema.safeParse(value);
   if (parsed.success) return parsed.data;
-  throw inconsistent(path, `does not hold: ${z.prettifyError(parsed.error).replace(/\s*\n\s*/g, " ")}`);
+  throw inconsistent(path, `does not hold: ${problems(parsed.error)}`);
 }

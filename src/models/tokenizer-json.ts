@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { type Checkpoint, inconsistent, unsupported } from "./checkpoint.js";
+import { type Checkpoint, inconsistent, problems, unsupported } from "./checkpoint.js";
 import type { Contract } from "./contract.js";
 import { SCHEMES, type Scheme, TYPES } from "./schemes.js";
 
@@ -122,10 +122,7 @@ export function tokenizerFromGguf(checkpoint: Checkpoint, vocabularySize: number
 function readSettings({ path, settings }: Checkpoint): Settings {
   const parsed = settingsSchema.safeParse(Object.fromEntries(settings));
   if (parsed.success) return parsed.data;
-  throw inconsistent(
-    path,
-    `has a tokenizer that does not hold: ${z.prettifyError(parsed.error).replace(/\s*\n\s*/g, " ")}`,
-  );
+  throw inconsistent(path, `has a tokenizer that does not hold: ${problems(parsed.error)}`);
 }
 
 function readVocabulary(path: string, settings: Settings, scheme: Scheme, embeddings: number): GgufVocabulary {

@@ -7,6 +7,7 @@ import { loadModel } from "../../src/models/model.js";
 import { compiled, runModule } from "../install/processes.js";
 import { writeTinyFolder } from "../models/folder-writer.js";
 import { COMMIT, type StandInHub, standInHub } from "../models/hub-standin.js";
+import { TINY } from "../models/tiny.js";
 import { temporaryFolder, writeTinyModel } from "../tiny-model.js";
 import { tokenlense } from "./command.js";
 
@@ -16,17 +17,6 @@ process.env.HF_HUB_CACHE = hubCache;
 delete process.env.HF_HUB_OFFLINE;
 const NAME = "someone/tiny-llama";
 const REPOSITORY = join(hubCache, "models--someone--tiny-llama");
-const options = {
-  layers: 2,
-  heads: 4,
-  kvHeads: 2,
-  headDim: 8,
-  width: 32,
-  hidden: 48,
-  vocabulary: 280,
-  context: 16,
-  seed: 3,
-};
 
 let server: StandInHub | undefined;
 afterAll(() => server?.close());
@@ -34,7 +24,7 @@ beforeEach(async () => {
   await server?.close();
   for (const path of [modelCache(), hubCache]) rmSync(path, { recursive: true, force: true });
   const made = join(folder, "made");
-  writeTinyFolder(made, { ...options, encoding: "F32" }, { shards: 2 });
+  writeTinyFolder(made, TINY, { shards: 2 });
   const files = Object.fromEntries(readdirSync(made).map((name) => [name, readFileSync(join(made, name))]));
   server = await standInHub({ [NAME]: { files } });
   process.env.HF_ENDPOINT = server.url;

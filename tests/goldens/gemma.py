@@ -45,15 +45,8 @@ def to_float64(model) -> None:
     def norm(self, x):
         return x * torch.rsqrt(x.pow(2).mean(-1, keepdim=True) + self.eps) * (1 + self.weight)
 
-    def attention(module, query, key, value, mask, dropout=0.0, scaling=None, softcap=None, **_):
-        key = gemma.repeat_kv(key, module.num_key_value_groups)
-        value = gemma.repeat_kv(value, module.num_key_value_groups)
-        scores = query @ key.transpose(2, 3) * scaling
-        probabilities = (scores if mask is None else scores + mask).softmax(-1)
-        return (probabilities @ value).transpose(1, 2).contiguous(), probabilities
-
     gemma.Gemma3RMSNorm.forward = norm
-    gemma.eager_attention_forward = attention
+    gemma.eager_attention_forward = exact.eager_attention(gemma.repeat_kv)
     torch.nn.Module.double(model.model)
 
 

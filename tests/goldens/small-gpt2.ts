@@ -1,6 +1,6 @@
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { writeWeights } from "../models/folder-writer.js";
+import { byteTokenizer, writeWeights } from "../models/folder-writer.js";
 
 interface StoredModel {
   config: { vocab_size: number; [setting: string]: unknown };
@@ -28,16 +28,7 @@ export function writeSmallGpt2(folder: string): string {
   json("generation_config.json", { bos_token_id: 1, eos_token_id: 1, pad_token_id: 2 });
   // Printable ASCII, a space and a line end: 96 tokens.
   const symbols = [...Array.from({ length: 94 }, (_, i) => String.fromCharCode(33 + i)), "Ġ", "Ċ"];
-  const byteLevel = { type: "ByteLevel", add_prefix_space: false, trim_offsets: true, use_regex: true };
-  json("tokenizer.json", {
-    version: "1.0",
-    added_tokens: [],
-    normalizer: null,
-    pre_tokenizer: byteLevel,
-    post_processor: null,
-    decoder: byteLevel,
-    model: { type: "BPE", vocab: Object.fromEntries(symbols.map((symbol, id) => [symbol, id])), merges: [] },
-  });
+  json("tokenizer.json", byteTokenizer(symbols));
   json("tokenizer_config.json", { tokenizer_class: "GPT2Tokenizer", unk_token: symbols[0], eos_token: symbols[1] });
   return folder;
 }

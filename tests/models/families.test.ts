@@ -11,23 +11,10 @@ import { readGguf } from "../../src/models/gguf.js";
 import { tokenizerFromGguf } from "../../src/models/tokenizer-json.js";
 import { writeTinyFolder } from "./folder-writer.js";
 import { encodeTensor, ggufBytes, type MetadataValue, writeGguf } from "./gguf-writer.js";
-import { type TinyOptions, tinyLlama } from "./tiny.js";
+import { TINY, type TinyOptions, tinyLlama } from "./tiny.js";
 
 const folder = mkdtempSync(join(tmpdir(), "tokenlense-families-"));
 afterAll(() => rmSync(folder, { recursive: true }));
-
-const TINY: TinyOptions = {
-  layers: 2,
-  heads: 4,
-  kvHeads: 2,
-  headDim: 8,
-  width: 32,
-  hidden: 48,
-  vocabulary: 280,
-  context: 16,
-  encoding: "F32",
-  seed: 3,
-};
 
 let count = 0;
 async function fromGguf(

@@ -1,7 +1,7 @@
 /** The small models of tests/goldens/families.json as folders and GGUF files, their weights computed as families.py computes them. */
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { writeWeights } from "./folder-writer.js";
+import { byteTokenizer, writeWeights } from "./folder-writer.js";
 import { encodeTensor, type GgufInput, type MetadataValue } from "./gguf-writer.js";
 
 interface TensorEntry {
@@ -77,17 +77,7 @@ export function writeFamilyFolder(folder: string, golden: FamilyGolden, rounded?
   writeWeights(folder, tensors);
   const json = (name: string, value: unknown) => writeFileSync(join(folder, name), JSON.stringify(value));
   json("config.json", golden.config);
-  const byteLevel = { type: "ByteLevel", add_prefix_space: false, trim_offsets: true, use_regex: true };
-  const vocab = Object.fromEntries(symbols(golden.config.vocab_size).map((symbol, id) => [symbol, id]));
-  json("tokenizer.json", {
-    version: "1.0",
-    added_tokens: [],
-    normalizer: null,
-    pre_tokenizer: byteLevel,
-    post_processor: null,
-    decoder: byteLevel,
-    model: { type: "BPE", vocab, merges: [] },
-  });
+  json("tokenizer.json", byteTokenizer(symbols(golden.config.vocab_size)));
   json("tokenizer_config.json", { tokenizer_class: "GPT2Tokenizer" });
   return folder;
 }

@@ -111,3 +111,18 @@ export function writeWeights(folder: string, tensors: SafeTensor[], shards = 1):
   }
   if (shards > 1) writeFileSync(join(folder, "model.safetensors.index.json"), JSON.stringify({ weight_map: map }));
 }
+
+/** A tokenizer.json of single symbols, token i the i-th of them; most of these models only have one because they must. */
+export function byteTokenizer(symbols: readonly string[]): object {
+  const byteLevel = { type: "ByteLevel", add_prefix_space: false, trim_offsets: true, use_regex: true };
+  const vocab = Object.fromEntries(symbols.map((symbol, id) => [symbol, id]));
+  return {
+    version: "1.0",
+    added_tokens: [],
+    normalizer: null,
+    pre_tokenizer: byteLevel,
+    post_processor: null,
+    decoder: byteLevel,
+    model: { type: "BPE", vocab, merges: [] },
+  };
+}

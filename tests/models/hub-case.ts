@@ -7,7 +7,7 @@ import { type HubOptions, parseHubSource } from "../../src/models/hub-source.js"
 import { isolated } from "../install/temporary.js";
 import { writeTinyFolder } from "./folder-writer.js";
 import { type Fault, type Repository, type Request, type StandInHub, standInHub } from "./hub-standin.js";
-import { type TinyOptions, writeTinyLlama } from "./tiny.js";
+import { TINY, writeTinyLlama } from "./tiny.js";
 
 const libtorch = process.env.LIBTORCH;
 /** The folder of the test; the hub's cache is in it, and no token but a test's own is seen. */
@@ -32,18 +32,6 @@ afterEach(async () => {
   server = undefined;
 });
 
-export const TINY: TinyOptions = {
-  layers: 2,
-  heads: 4,
-  kvHeads: 2,
-  headDim: 8,
-  width: 32,
-  hidden: 48,
-  vocabulary: 280,
-  context: 16,
-  encoding: "F32",
-  seed: 3,
-};
 export const NAME = "someone/tiny-llama";
 export const LATER = "1".repeat(40);
 

@@ -30,10 +30,10 @@ import {
   obtain,
   server,
   storage,
-  TINY,
   test,
 } from "./hub-case.js";
 import { COMMIT, etagOf, sha256 } from "./hub-standin.js";
+import { TINY } from "./tiny.js";
 
 describe("a repository of safetensors", () => {
   it("is downloaded, as far as a model needs it, into blobs, refs and a snapshot of relative links", async () => {

@@ -21,22 +21,11 @@ import { tokenizerFromGguf } from "../../src/models/tokenizer-json.js";
 import { compiled, runModule } from "../install/processes.js";
 import { temporaryFolder } from "../tiny-model.js";
 import { writeTinyFolder } from "./folder-writer.js";
-import { type TinyOptions, writeTinyLlama } from "./tiny.js";
+import { TINY, type TinyOptions, writeTinyLlama } from "./tiny.js";
 
 const folder = temporaryFolder();
 const CPU = { device: "cpu" };
-const TINY: TinyOptions = {
-  layers: 2,
-  heads: 4,
-  kvHeads: 2,
-  headDim: 8,
-  width: 32,
-  hidden: 48,
-  vocabulary: 280,
-  context: 16,
-  encoding: "Q8_0",
-  seed: 3,
-};
+const OWN: TinyOptions = { ...TINY, encoding: "Q8_0" };
 
 let count = 0;
 /** A model of its own for each test, so that each begins without a cache entry. */
@@ -44,7 +33,7 @@ let path: string;
 beforeEach(() => {
   count++;
   path = join(folder, `model${count}.gguf`);
-  writeTinyLlama(path, { ...TINY, seed: count });
+  writeTinyLlama(path, { ...OWN, seed: count });
 });
 
 const cached = () =>
@@ -99,7 +88,7 @@ describe("loadModel", () => {
     await phases(path);
     utimesSync(path, new Date(), new Date(2020, 1, 1));
     expect(await phases(path)).toEqual(["verify", "load"]);
-    writeTinyLlama(path, { ...TINY, seed: 1000 });
+    writeTinyLlama(path, { ...OWN, seed: 1000 });
     expect(await phases(path)).toEqual(["verify", "build", "load"]);
     expect(cached()).toHaveLength(2);
   });

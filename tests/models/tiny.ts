@@ -25,6 +25,14 @@ export interface TinyOptions extends Sizes {
   metadata?: Record<string, MetadataValue>;
 }
 
+/** Small enough to be built in each test, with more than one of everything. */
+export const TINY: TinyOptions = {
+  ...{ layers: 2, heads: 4, kvHeads: 2, headDim: 8 },
+  ...{ width: 32, hidden: 48, vocabulary: 280, context: 16 },
+  encoding: "F32",
+  seed: 3,
+};
+
 export interface TinyBuffer {
   shape: number[];
   data: Float32Array;

@@ -2,7 +2,7 @@
  * Slopes of ALiBi (Press et al. 2022, arXiv:2108.12409): a geometric sequence over the heads; where these are no power of two,
  * every second of the next power's for the rest.
  */
-export function alibiSlopes(heads: number): number[] {
+function alibiSlopes(heads: number): number[] {
   const power = 2 ** Math.floor(Math.log2(heads));
   const slope = (of: number, i: number) => 2 ** (-8 * ((i + 1) / of));
   return Array.from({ length: heads }, (_, i) => (i < power ? slope(power, i) : slope(2 * power, 2 * (i - power))));

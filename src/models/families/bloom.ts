@@ -1,10 +1,11 @@
 import { z } from "zod";
 import { type Checkpoint, unsupported } from "../checkpoint.js";
 import { alibiTable } from "./alibi.js";
-import { Buffers, ungroupedHeads } from "./buffers.js";
+import { Buffers } from "./buffers.js";
 import { isTied } from "./decoder.js";
-import type { Blueprint, Family, PartPlan } from "./family.js";
+import type { Blueprint, Family } from "./family.js";
 import { SEQUENTIAL } from "./gpt2.js";
+import { GGUF_PARALLEL, type ParallelNames, parallelBuffers } from "./parallel.js";
 import { count, layerCount, readGguf, readSettings, real } from "./settings.js";
 
 /** BLOOM (Le Scao et al. 2022, arXiv:2211.05100): positions by ALiBi, a layer norm of the embeddings. */
@@ -27,39 +28,33 @@ export const bloom: Family = {
 
 type Settings = Pick<Blueprint, "sizes" | "tied" | "normEps">;
 
-function buffers({ format, tensors }: Checkpoint, { sizes, tied }: Settings) {
-  const { heads, headDim, width, hidden, vocabulary } = sizes;
-  const gguf = format === "gguf";
-  const prefix = tensors.has("word_embeddings.weight") ? "" : "transformer.";
-  const name = (ggufs: string, folders: string) => (gguf ? ggufs : `${prefix}${folders}`);
-  const at = (i: number, ggufs: string, folders: string) => (gguf ? `blk.${i}.${ggufs}` : `${prefix}h.${i}.${folders}`);
-  const plan = new Buffers(sizes.layers).one("embedding", `${name("token_embd", "word_embeddings")}.weight`, [
-    vocabulary,
-    width,
-  ]);
-  const pair = (buffer: string, ggufs: string, folders: string, rows: number, columns?: number) => {
-    const shape = columns === undefined ? [rows] : [rows, columns];
-    plan.each(buffer, shape, (i) => ({ tensor: `${at(i, ggufs, folders)}.weight`, shape }));
-    plan.each(`${buffer}_bias`, [rows], (i) => ({ tensor: `${at(i, ggufs, folders)}.bias`, shape: [rows] }));
+function folderNames(prefix: string): ParallelNames {
+  return {
+    embedding: `${prefix}word_embeddings`,
+    finalNorm: `${prefix}ln_f`,
+    head: "lm_head",
+    layer: (i) => `${prefix}h.${i}.`,
+    attentionNorm: "input_layernorm",
+    mlpNorm: "post_attention_layernorm",
+    qkv: "self_attention.query_key_value",
+    attentionOut: "self_attention.dense",
+    up: "mlp.dense_h_to_4h",
+    down: "mlp.dense_4h_to_h",
   };
-  // llama.cpp's converter has regrouped them.
-  const regroup = (part: PartPlan) => (gguf ? [part] : ungroupedHeads(heads, 1, headDim, part));
-  const qkv = (i: number, kind: string) => `${at(i, "attn_qkv", "self_attention.query_key_value")}.${kind}`;
-  plan
-    .each("qkv", [3 * width, width], (i) => regroup({ tensor: qkv(i, "weight"), shape: [3 * width, width] }))
-    .each("qkv_bias", [3 * width], (i) => regroup({ tensor: qkv(i, "bias"), shape: [3 * width] }));
-  pair("attention_norm", "attn_norm", "input_layernorm", width);
-  pair("attention_out", "attn_output", "self_attention.dense", width, width);
-  pair("mlp_norm", "ffn_norm", "post_attention_layernorm", width);
-  pair("up", "ffn_up", "mlp.dense_h_to_4h", hidden, width);
-  pair("down", "ffn_down", "mlp.dense_4h_to_h", width, hidden);
-  for (const kind of ["weight", "bias"]) {
-    const suffix = kind === "bias" ? "_bias" : "";
-    plan.one(`embedding_norm${suffix}`, `${name("token_embd_norm", "word_embeddings_layernorm")}.${kind}`, [width]);
-    plan.one(`final_norm${suffix}`, `${name("output_norm", "ln_f")}.${kind}`, [width]);
-  }
-  if (!tied) plan.one("head", gguf ? "output.weight" : "lm_head.weight", [vocabulary, width]);
-  return plan.list;
+}
+
+function buffers(checkpoint: Checkpoint, settings: Settings) {
+  const gguf = checkpoint.format === "gguf";
+  const prefix = checkpoint.tensors.has("word_embeddings.weight") ? "" : "transformer.";
+  const names = gguf ? GGUF_PARALLEL : folderNames(prefix);
+  const { width, layers } = settings.sizes;
+  const norm = gguf ? "token_embd_norm" : `${prefix}word_embeddings_layernorm`;
+  return [
+    ...parallelBuffers(checkpoint, settings, { ...names, attentionBiases: true, mlpBiases: true, grouped: true }),
+    ...new Buffers(layers)
+      .one("embedding_norm", `${norm}.weight`, [width])
+      .one("embedding_norm_bias", `${norm}.bias`, [width]).list,
+  ];
 }
 
 function fromGguf(checkpoint: Checkpoint): Settings {

@@ -93,30 +93,25 @@ export class DecoderBuffers extends Buffers {
 
   /** Queries, keys and values from three tensors; GGUF interleaves the rows of Llama's own architecture. */
   qkv(interleaved = false): this {
-    const { heads, kvHeads, headDim, width } = this.sizes;
-    const part = (i: number, name: Name, count: number, rotary: boolean): PartPlan => ({
-      tensor: this.at(i, name),
-      shape: [count * headDim, width],
-      ...(rotary && interleaved && this.checkpoint.format === "gguf" ? { rotaryHeads: count } : {}),
-    });
-    return this.each("qkv", [(heads + 2 * kvHeads) * headDim, width], (i) => [
-      part(i, "query", heads, true),
-      part(i, "key", kvHeads, true),
-      part(i, "value", kvHeads, false),
-    ]);
+    return this.threeOf("qkv", "weight", [this.sizes.width], interleaved);
   }
 
   qkvBias(interleaved = false): this {
+    return this.threeOf("qkv_bias", "bias", [], interleaved);
+  }
+
+  private threeOf(buffer: string, kind: string, columns: number[], interleaved: boolean): this {
     const { heads, kvHeads, headDim } = this.sizes;
-    const part = (i: number, name: Name, count: number, rotary: boolean): PartPlan => ({
-      tensor: this.at(i, name, "bias"),
-      shape: [count * headDim],
-      ...(rotary && interleaved && this.checkpoint.format === "gguf" ? { rotaryHeads: count } : {}),
+    const turned = interleaved && this.checkpoint.format === "gguf";
+    const part = (i: number, name: Name, count: number): PartPlan => ({
+      tensor: this.at(i, name, kind),
+      shape: [count * headDim, ...columns],
+      ...(turned && name !== "value" ? { rotaryHeads: count } : {}),
     });
-    return this.each("qkv_bias", [(heads + 2 * kvHeads) * headDim], (i) => [
-      part(i, "query", heads, true),
-      part(i, "key", kvHeads, true),
-      part(i, "value", kvHeads, false),
+    return this.each(buffer, [(heads + 2 * kvHeads) * headDim, ...columns], (i) => [
+      part(i, "query", heads),
+      part(i, "key", kvHeads),
+      part(i, "value", kvHeads),
     ]);
   }
 

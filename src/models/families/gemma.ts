@@ -1,9 +1,9 @@
 import { z } from "zod";
 import { type Checkpoint, unsupported } from "../checkpoint.js";
 import { DecoderBuffers, headParts, isTied } from "./decoder.js";
-import type { Blueprint, Family, Sizes } from "./family.js";
+import type { Blueprint, Family } from "./family.js";
 import { folderRotary, type RopeParameters, ropeParameters, rotaryOfFolder, rotaryOfGguf } from "./rotary.js";
-import { activationOf, count, ggufRotary, layerCount, readGguf, readSettings, real } from "./settings.js";
+import { activationOf, count, folderSizes, ggufRotary, layerCount, readGguf, readSettings, real } from "./settings.js";
 
 /** Gemma 2 (Riviere et al. 2024, arXiv:2408.00118): every second layer sees a window, attention scores and logits are bounded. */
 export const gemma2: Family = {
@@ -128,16 +128,7 @@ function fromFolder(checkpoint: Checkpoint, traits: Traits): Settings {
   const read = readSettings(checkpoint, folderSettings);
   if (read.attention_bias) throw unsupported(path, "has biases");
   if (read.use_bidirectional_attention) throw unsupported(path, "asks for attention that is not causal");
-  const sizes: Sizes = {
-    layers: read.num_hidden_layers,
-    heads: read.num_attention_heads,
-    kvHeads: read.num_key_value_heads,
-    headDim: read.head_dim,
-    width: read.hidden_size,
-    hidden: read.intermediate_size,
-    vocabulary: read.vocab_size,
-    context: read.max_position_embeddings,
-  };
+  const sizes = folderSizes(read);
   const { rope_parameters: rope, ...old } = read;
   const both = rope && "full_attention" in rope ? (rope as Record<LayerType, RopeParameters>) : undefined;
   const full = rotaryOfFolder(path, { ...old, rope_parameters: both ? both.full_attention : rope }, sizes, {

@@ -3,7 +3,7 @@ import type { Checkpoint } from "../checkpoint.js";
 import type { Blueprint, Family } from "./family.js";
 import { GGUF_PARALLEL, type ParallelNames, parallelBuffers } from "./parallel.js";
 import { folderRotary, rotaryOfFolder, rotaryOfGguf } from "./rotary.js";
-import { activationOf, count, ggufRotary, layerCount, readGguf, readSettings, real } from "./settings.js";
+import { activationOf, count, folderSizes, ggufRotary, layerCount, readGguf, readSettings, real } from "./settings.js";
 
 /** GPT-NeoX (Black et al. 2022, arXiv:2204.06745), Pythia, Dolly: rotary positions in a part of each head, attention and MLP side by side. */
 export const gptneox: Family = {
@@ -77,16 +77,7 @@ const folderSettings = folderRotary.extend({
 function fromFolder(checkpoint: Checkpoint): Settings {
   const { path, tensors } = checkpoint;
   const read = readSettings(checkpoint, folderSettings);
-  const sizes = {
-    layers: read.num_hidden_layers,
-    heads: read.num_attention_heads,
-    kvHeads: read.num_attention_heads,
-    headDim: read.hidden_size / read.num_attention_heads,
-    width: read.hidden_size,
-    hidden: read.intermediate_size,
-    vocabulary: read.vocab_size,
-    context: read.max_position_embeddings,
-  };
+  const sizes = folderSizes(read);
   const { spec, context } = rotaryOfFolder(path, read, sizes, {
     share: read.rotary_pct ?? 0.25,
     ...(read.rotary_emb_base ? { theta: read.rotary_emb_base } : {}),

@@ -46,7 +46,14 @@ export function familyOf(checkpoint: Checkpoint): Family {
   );
 }
 
-const sourceText = (file: string) => readFileSync(join(packageRoot(), "native", "families", file), "utf8");
+/** Of files in native/families/, each read once: every model's place in the cache goes by all of them. */
+const sourceTexts = new Map<string, string>();
+
+function sourceText(file: string): string {
+  const text = sourceTexts.get(file) ?? readFileSync(join(packageRoot(), "native", "families", file), "utf8");
+  sourceTexts.set(file, text);
+  return text;
+}
 
 /** TorchScript source of a family, with what all share, and the methods that it defines. */
 export function familySource(family: Family): { source: string; methods: string[] } {

@@ -1,12 +1,12 @@
 import { z } from "zod";
-import type { Checkpoint } from "../checkpoint.js";
-import { unsupported } from "../checkpoint.js";
+import { type Checkpoint, unsupported } from "../checkpoint.js";
 import { DecoderBuffers, headParts, isTied } from "./decoder.js";
 import type { Blueprint, Family, Sizes } from "./family.js";
 import { folderRotary, type Rotary, rotaryOfFolder, rotaryOfGguf } from "./rotary.js";
 import {
   activationOf,
   count,
+  folderSizes,
   ggufRotary,
   layerCount,
   type NeutralSettings,
@@ -179,16 +179,7 @@ function fromFolder(checkpoint: Checkpoint, traits: Traits): Read {
   const { path } = checkpoint;
   const read = readSettings(checkpoint, folderSettings);
   if (read.mlp_bias) throw unsupported(path, "has biases in its MLP");
-  const sizes: Sizes = {
-    layers: read.num_hidden_layers,
-    heads: read.num_attention_heads,
-    kvHeads: read.num_key_value_heads ?? read.num_attention_heads,
-    headDim: read.head_dim ?? read.hidden_size / read.num_attention_heads,
-    width: read.hidden_size,
-    hidden: read.intermediate_size,
-    vocabulary: read.vocab_size,
-    context: read.max_position_embeddings,
-  };
+  const sizes = folderSizes(read);
   // Qwen's may have a window in later layers, and then say so; others have it in all or in none.
   const window = read.use_sliding_window === false ? 0 : (read.sliding_window ?? 0);
   const windowed = (i: number) =>

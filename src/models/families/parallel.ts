@@ -2,7 +2,7 @@ import type { Checkpoint } from "../checkpoint.js";
 import { Buffers, ungroupedHeads } from "./buffers.js";
 import type { Blueprint, BufferPlan, PartPlan } from "./family.js";
 
-/** What gptneox.py's families differ in. */
+/** What families with a layer norm and a plain MLP differ in (GPT-NeoX, Falcon, BLOOM). */
 export interface ParallelTraits {
   /** Names of tensors without their kind. */
   embedding: string;
@@ -25,7 +25,7 @@ export interface ParallelTraits {
 /** Traits that are names in a format. */
 export type ParallelNames = Omit<ParallelTraits, "attentionBiases" | "mlpBiases" | "grouped">;
 
-/** The buffers that gptneox.py reads. */
+/** The buffers that layer_norm.py and plain_mlp.py read. */
 export function parallelBuffers(
   { format }: Checkpoint,
   { sizes, tied }: Pick<Blueprint, "sizes" | "tied">,

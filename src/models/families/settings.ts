@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { type Checkpoint, inconsistent, type MetadataValue, unsupported } from "../checkpoint.js";
+import { type Checkpoint, inconsistent, type MetadataValue, problems, unsupported } from "../checkpoint.js";
 import type { Sizes } from "./family.js";
 
 export const count = z.int().positive();
@@ -12,9 +12,13 @@ export const real = z.number().positive();
  * @throws ERR_TOKENLENSE_FORMAT where they do not hold.
  */
 export function readSettings<T extends z.ZodType>({ path, settings }: Checkpoint, schema: T): z.infer<T> {
-  const parsed = schema.safeParse(Object.fromEntries(settings));
+  return parse(path, "settings", schema, Object.fromEntries(settings));
+}
+
+function parse<T extends z.ZodType>(path: string, what: string, schema: T, values: unknown): z.infer<T> {
+  const parsed = schema.safeParse(values);
   if (parsed.success) return parsed.data;
-  throw inconsistent(path, `has settings that do not hold: ${z.prettifyError(parsed.error).replace(/\s*\n\s*/g, " ")}`);
+  throw inconsistent(path, `has ${what} that do not hold: ${problems(parsed.error)}`);
 }
 
 /** Keys that may stand in a GGUF file if they ask for nothing: the values that do, and what they would ask for. */
@@ -76,12 +80,8 @@ export function readGguf<T extends z.ZodRawShape>(
     if (known === "read elsewhere") continue;
     if (!known.neutral.includes(value)) throw unsupported(path, `asks for ${known.asks} (${key} = ${String(value)})`);
   }
-  const parsed = whole.safeParse(own);
-  if (!parsed.success) {
-    const said = z.prettifyError(parsed.error).replace(/\s*\n\s*/g, " ");
-    throw inconsistent(path, `has settings of ${architecture} that do not hold: ${said}`);
-  }
-  const read = parsed.data as z.infer<typeof ggufSizes> & z.infer<z.ZodObject<T>>;
+  const parsed = parse(path, `settings of ${architecture}`, whole, own);
+  const read = parsed as z.infer<typeof ggufSizes> & z.infer<z.ZodObject<T>>;
   const [width, heads] = [read.embedding_length, read["attention.head_count"]];
   const headDim = read["attention.key_length"] ?? width / heads;
   if ((read["attention.value_length"] ?? headDim) !== headDim)
@@ -99,6 +99,29 @@ export function readGguf<T extends z.ZodRawShape>(
       vocabulary: tensors.get("token_embd.weight")?.shape[0] ?? read.vocab_size ?? 0,
       context: read.context_length,
     },
+  };
+}
+
+/** Sizes of a decoder, by the names that most families have for them in config.json. */
+export function folderSizes(read: {
+  num_hidden_layers: number;
+  num_attention_heads: number;
+  num_key_value_heads?: number | null | undefined;
+  head_dim?: number | null | undefined;
+  hidden_size: number;
+  intermediate_size: number;
+  vocab_size: number;
+  max_position_embeddings: number;
+}): Sizes {
+  return {
+    layers: read.num_hidden_layers,
+    heads: read.num_attention_heads,
+    kvHeads: read.num_key_value_heads ?? read.num_attention_heads,
+    headDim: read.head_dim ?? read.hidden_size / read.num_attention_heads,
+    width: read.hidden_size,
+    hidden: read.intermediate_size,
+    vocabulary: read.vocab_size,
+    context: read.max_position_embeddings,
   };
 }
 

@@ -3,7 +3,7 @@ import { type Checkpoint, unsupported } from "../checkpoint.js";
 import { DecoderBuffers, isTied } from "./decoder.js";
 import type { Blueprint, Family } from "./family.js";
 import { folderRotary, rotaryOfFolder, rotaryOfGguf } from "./rotary.js";
-import { activationOf, count, ggufRotary, layerCount, readGguf, readSettings, real } from "./settings.js";
+import { activationOf, count, folderSizes, ggufRotary, layerCount, readGguf, readSettings, real } from "./settings.js";
 
 /** StableLM 2 and 3B (Bellagente et al. 2024, arXiv:2402.17834); those with norms of queries and keys (12B) are refused. */
 export const stablelm: Family = {
@@ -75,16 +75,7 @@ function fromFolder(checkpoint: Checkpoint): Settings {
   const { path } = checkpoint;
   const read = readSettings(checkpoint, folderSettings);
   if (read.qk_layernorm) throw unsupported(path, "has layer norms of queries and keys");
-  const sizes = {
-    layers: read.num_hidden_layers,
-    heads: read.num_attention_heads,
-    kvHeads: read.num_key_value_heads,
-    headDim: read.hidden_size / read.num_attention_heads,
-    width: read.hidden_size,
-    hidden: read.intermediate_size,
-    vocabulary: read.vocab_size,
-    context: read.max_position_embeddings,
-  };
+  const sizes = folderSizes(read);
   const { spec, context } = rotaryOfFolder(path, read, sizes, { share: 0.25 });
   return {
     sizes: { ...sizes, context },

@@ -38,5 +38,5 @@ export {
   type StepTensors,
   steps,
 } from "./steps/index.js";
-export { load, save } from "./storage/native.js";
+export { load, save } from "./storage/results.js";
 export type { NativeDocument } from "./storage/schema.js";

@@ -56,7 +56,7 @@ export async function attributeCommand(argument: string, flags: AttributeFlags):
       onProgress: progress.update,
     });
   });
-  const { save } = await import("../storage/native.js");
+  const { save } = await import("../storage/results.js");
   let file: string | undefined;
   let failure: unknown;
   try {

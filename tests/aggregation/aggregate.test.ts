@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import type { AggregationStep } from "../../src/aggregation/index.js";
 import { Attribution } from "../../src/result.js";
-import { load, save } from "../../src/storage/native.js";
+import { load, save } from "../../src/storage/results.js";
 import { example } from "../example.js";
 
 const code = (name: string, rest: object = {}) => expect.objectContaining({ code: `ERR_TOKENLENSE_${name}`, ...rest });

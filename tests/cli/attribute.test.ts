@@ -1,7 +1,7 @@
 import { readdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { beforeAll, describe, expect, it } from "vitest";
-import { load } from "../../src/storage/native.js";
+import { load } from "../../src/storage/results.js";
 import { temporaryFolder, writeTinyModel } from "../tiny-model.js";
 import { type CommandOptions, tokenlense } from "./command.js";
 

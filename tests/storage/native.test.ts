@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
 import fc from "fast-check";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { load, save } from "../../src/storage/native.js";
+import { load, save } from "../../src/storage/results.js";
 import { example } from "../example.js";
 
 let folder: string;

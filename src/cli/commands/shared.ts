@@ -1,0 +1,31 @@
+import { type Command, Option } from "commander";
+import { number, wholeNumber } from "../values.js";
+
+export const exitCodes = `
+Exit codes: 0 done, 1 an error, 2 a wrong argument, 130 cancelled with Ctrl-C.`;
+
+export const dtypeOption = () =>
+  new Option("--dtype <dtype>", "what weights are kept in, where the archive is built here (default: float32)").choices(
+    [...["float32", "bfloat16", "float16"]],
+  );
+
+/** What the commands that run a model on a prompt share. */
+export function overModel(command: Command): Command {
+  return command
+    .argument("<prompt>", 'the text, or "-" to read it from stdin')
+    .option(
+      "--model <model>",
+      "a name, a folder, a .gguf or a .pt file, or owner/name on the Hugging Face hub",
+      "smollm2-135m-instruct",
+    )
+    .option("--device <device>", '"auto", "cpu", "cuda", "cuda:1", …', "auto")
+    .addOption(dtypeOption())
+    .option("--max-new-tokens <count>", "the most tokens to generate", wholeNumber, 32)
+    .option("--chat", "put the prompt in the model's chat format", false)
+    .option("--system <text>", "system message of a chat prompt")
+    .option("--temperature <number>", "0 is greedy", number, 0)
+    .option("--top-k <count>", "sample from the likeliest tokens; 0 for all", wholeNumber, 0)
+    .option("--top-p <share>", "sample from the likeliest tokens that reach this probability", number, 1)
+    .option("--seed <number>", "of sampling; drawn, and reported, where none is given", wholeNumber)
+    .option("--json", "print JSON");
+}

@@ -1,5 +1,6 @@
 #include "path.h"
 
+#include "../autograd/gemm.h"
 #include "head.h"
 #include "path_nodes.h"
 #include "products.h"
@@ -213,6 +214,7 @@ class PathRun {
     }
     const auto found = head_.cotangents(at::stack(rows), outputs);
     const ProductsBudget budget{plan_, head_.bytes() + reserved_};
+    const ReducedPrecision reduced;
     const auto report =
         products(model_, forward, targets, found.cotangents, budget, *progress_, [&](const Target& target, const at::Tensor& gradient) {
           const auto& node = nodes[begin + target.sequence];

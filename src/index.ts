@@ -38,5 +38,13 @@ export {
   type StepTensors,
   steps,
 } from "./steps/index.js";
+export {
+  type ListOptions,
+  listResults,
+  type ResultList,
+  type ResultQuery,
+  type StoredResult,
+} from "./storage/list.js";
+export { removeResult } from "./storage/remove.js";
 export { load, save } from "./storage/results.js";
 export type { NativeDocument } from "./storage/schema.js";

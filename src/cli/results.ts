@@ -99,7 +99,7 @@ export async function loadCommand(file: string, flags: Flags): Promise<void> {
     ["method", step === undefined ? method : `${method} of ${step}`],
     ["prompt", shorten(visible(prompt), 60)],
     ["made", timestamp.toISOString()],
-    ["tokens", `${result.promptLength} of the prompt, ${result.outputs} outputs`],
+    ["tokens", `${result.promptLength} of the prompt, ${result.outputs} attributed`],
     ["shape", `[${["sequence", "outputs", ...dimensions].map((name, i) => `${name} ${shape[i]}`).join(", ")}]`],
     [
       "scores",

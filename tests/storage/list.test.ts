@@ -1,4 +1,4 @@
-import { mkdir, mkdtemp, readdir, readFile, rename, rm, utimes, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
@@ -127,26 +127,5 @@ describe("listResults", () => {
     const { results } = await listResults(folder);
     expect(results).toHaveLength(20);
     expect(Buffer.byteLength(JSON.stringify(results))).toBeLessThan(20 * 1000);
-  });
-});
-
-describe("temporary files", () => {
-  it("that killed processes left are removed by the next save once they are an hour old", async () => {
-    const name = (last: number, suffix: string) => `.01234567-89ab-cdef-0123-45678901234${last}${suffix}.tmp`;
-    const old = new Date(Date.now() - 61 * 60 * 1000);
-    for (const [file, age] of [
-      [name(1, ".json"), old],
-      [name(2, ".safetensors"), old],
-      [name(3, ".json"), new Date()],
-      ["important.tmp", old],
-      [".notes.tmp", old],
-    ] as const) {
-      await writeFile(join(folder, file), "x");
-      await utimes(join(folder, file), age, age);
-    }
-    const file = await stored(1);
-    expect((await readdir(folder)).sort()).toEqual(
-      [".notes.tmp", name(3, ".json"), basename(file), "important.tmp"].sort(),
-    );
   });
 });

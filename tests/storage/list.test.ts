@@ -1,30 +1,25 @@
-import { mkdir, mkdtemp, readFile, rename, rm, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { mkdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { basename, join } from "node:path";
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
 import { listResults } from "../../src/storage/list.js";
 import { save } from "../../src/storage/results.js";
 import { example } from "../example.js";
+import { beside, code, eachFolder, layered } from "./stored.js";
 
-let folder: string;
-beforeEach(async () => {
-  folder = await mkdtemp(join(tmpdir(), "tokenlense-"));
-});
-afterEach(() => rm(folder, { recursive: true }));
+const folder = eachFolder();
 
-const code = (name: string) => expect.objectContaining({ code: `ERR_TOKENLENSE_${name}` });
-const beside = (file: string) => file.replace(/json$/, "safetensors");
-const layers = { shape: [2, 1, 1], dimensions: ["layer"], scores: Float32Array.of(1, 0) };
+const { shape, dimensions, scores } = layered(1);
+const layers = { shape, dimensions, scores };
 
 const stored = (day: number, changes: Parameters<typeof example>[3] = {}) =>
-  save(example(["a"], ["b"], undefined, { timestamp: new Date(Date.UTC(2025, 3, day, 12)), ...changes }), folder);
+  save(example(["a"], ["b"], undefined, { timestamp: new Date(Date.UTC(2025, 3, day, 12)), ...changes }), folder());
 
 describe("listResults", () => {
   it("has the newest first, by what the documents say and not the files' names", async () => {
     const files = [await stored(2), await stored(3), await stored(1, layers)];
-    await rename(files[0] as string, join(folder, "zebra.json"));
-    const { results, damaged } = await listResults(folder);
-    expect(results.map(({ file }) => file)).toEqual([files[1], join(folder, "zebra.json"), files[2]]);
+    await rename(files[0] as string, join(folder(), "zebra.json"));
+    const { results, damaged } = await listResults(folder());
+    expect(results.map(({ file }) => file)).toEqual([files[1], join(folder(), "zebra.json"), files[2]]);
     expect(results[2]).toEqual({
       file: files[2],
       modelName: "org/tiny-model",
@@ -45,7 +40,7 @@ describe("listResults", () => {
     await stored(2, { modelName: "org/beta", method: "layer_saliency", prompt: "ΣΊΣΥΦΟΣ \0 \ud800" });
     await stored(3, { modelName: "alpha-2", method: "saliency", prompt: "And Rome?" });
     const found = async (query: Parameters<typeof listResults>[1]) => {
-      const { results } = await listResults(folder, query);
+      const { results } = await listResults(folder(), query);
       return results.map(({ timestamp }) => names[days.indexOf(timestamp.getUTCDate())]);
     };
     expect(await found({})).toEqual(["three", "two", "one"]);
@@ -78,9 +73,9 @@ describe("listResults", () => {
       (await readFile(wrong, "utf8")).replace('"association_matrix":[[', '"association_matrix":[[1,2,3,'),
     );
     await writeFile(empty, "{}");
-    await writeFile(join(folder, "renamed.json"), "[");
-    await mkdir(join(folder, "folder.json"));
-    const { results, damaged } = await listResults(folder, { method: "saliency", text: "a" });
+    await writeFile(join(folder(), "renamed.json"), "[");
+    await mkdir(join(folder(), "folder.json"));
+    const { results, damaged } = await listResults(folder(), { method: "saliency", text: "a" });
     expect(results.map(({ file }) => file)).toEqual([whole]);
     const found = Object.fromEntries(damaged.map(({ file, error }) => [basename(file), error]));
     expect(found).toEqual({
@@ -96,35 +91,35 @@ describe("listResults", () => {
   });
 
   it("passes over temporary files, scores, other programs' JSON and folders", async () => {
-    await writeFile(join(folder, "package.json"), '{"name":"x"}');
-    await writeFile(join(folder, "list.json"), "[1]");
-    await writeFile(join(folder, ".hidden.json"), "[");
-    await writeFile(join(folder, "notes.txt"), "");
-    await writeFile(join(folder, "model.safetensors"), "");
-    await mkdir(join(folder, "deeper"));
-    await writeFile(join(folder, "deeper", "x.json"), "[");
-    expect(await listResults(folder)).toEqual({ results: [], damaged: [] });
+    await writeFile(join(folder(), "package.json"), '{"name":"x"}');
+    await writeFile(join(folder(), "list.json"), "[1]");
+    await writeFile(join(folder(), ".hidden.json"), "[");
+    await writeFile(join(folder(), "notes.txt"), "");
+    await writeFile(join(folder(), "model.safetensors"), "");
+    await mkdir(join(folder(), "deeper"));
+    await writeFile(join(folder(), "deeper", "x.json"), "[");
+    expect(await listResults(folder())).toEqual({ results: [], damaged: [] });
   });
 
   it("says how far it is, stops when told to, and names a folder that is not there", async () => {
     for (let day = 1; day <= 4; day++) await stored(day);
     const steps: unknown[] = [];
-    await listResults(folder, { onProgress: (step) => steps.push(step) });
+    await listResults(folder(), { onProgress: (step) => steps.push(step) });
     expect(steps).toEqual([0, 1, 2, 3].map((done) => ({ phase: "list", done, total: 4 })));
     const controller = new AbortController();
     const onProgress = ({ done }: { done: number }) => done === 2 && controller.abort();
     await expect(
-      listResults(folder, { signal: controller.signal, onProgress: (step) => void onProgress(step) }),
+      listResults(folder(), { signal: controller.signal, onProgress: (step) => void onProgress(step) }),
     ).rejects.toThrow(code("CANCELLED"));
-    await expect(listResults(join(folder, "none"))).rejects.toThrow(code("FILE"));
+    await expect(listResults(join(folder(), "none"))).rejects.toThrow(code("FILE"));
   });
 
   it("keeps no scores of large results", async () => {
     const side = 240;
-    const [file] = [await save(example(Array(side).fill("p"), Array(side / 2).fill("o")), folder)];
+    const [file] = [await save(example(Array(side).fill("p"), Array(side / 2).fill("o")), folder())];
     const text = await readFile(file);
     for (let copy = 2; copy <= 20; copy++) await writeFile(file.replace(".json", `-${copy}.json`), text);
-    const { results } = await listResults(folder);
+    const { results } = await listResults(folder());
     expect(results).toHaveLength(20);
     expect(Buffer.byteLength(JSON.stringify(results))).toBeLessThan(20 * 1000);
   });

@@ -124,6 +124,9 @@ describe("load", () => {
       await writeFile(file, whole.slice(0, length));
       await expect(load(file)).rejects.toThrow(code("FORMAT"));
     }
+    // A character that UTF-8 does not have, not one in its place.
+    await writeFile(file, Buffer.from(whole.replace('"prompt":"a', '"prompt":"\xff'), "latin1"));
+    await expect(load(file)).rejects.toThrow(code("FORMAT"));
     for (const [from, to] of [
       ['"association_matrix":[[', '"association_matrix":[[1,2,3,4,'],
       ['"association_matrix":[', '"association_matrix":[[1],[2],'],

@@ -1,44 +1,32 @@
-import { copyFile, mkdtemp, readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { copyFile, readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { basename, join } from "node:path";
-import { afterEach, beforeEach, expect, it } from "vitest";
+import { expect, it } from "vitest";
 import { removeResult } from "../../src/storage/remove.js";
 import { load, save } from "../../src/storage/results.js";
 import { example } from "../example.js";
+import { beside, code, eachFolder, layered } from "./stored.js";
 
-let folder: string;
-beforeEach(async () => {
-  folder = await mkdtemp(join(tmpdir(), "tokenlense-"));
-});
-afterEach(() => rm(folder, { recursive: true }));
-
-const code = (name: string) => expect.objectContaining({ code: `ERR_TOKENLENSE_${name}` });
-const beside = (file: string) => file.replace(/json$/, "safetensors");
-const layered = () =>
-  save(
-    example(["a"], ["b"], undefined, { shape: [2, 1, 1], dimensions: ["layer"], scores: Float32Array.of(1, 0) }),
-    folder,
-  );
+const folder = eachFolder();
 
 it("removes a result and what lies beside it, and nothing else", async () => {
-  const [small, large] = [await save(example(["a"], ["b"]), folder), await layered()];
+  const [small, large] = [await save(example(["a"], ["b"]), folder()), await save(layered(1), folder())];
   expect(await removeResult(large, { dryRun: true })).toEqual([large, beside(large)]);
-  expect(await readdir(folder)).toHaveLength(3);
+  expect(await readdir(folder())).toHaveLength(3);
   expect(await removeResult(large)).toEqual([large, beside(large)]);
-  expect(await readdir(folder)).toEqual([basename(small)]);
+  expect(await readdir(folder())).toEqual([basename(small)]);
   expect(await removeResult(small)).toEqual([small]);
-  expect(await readdir(folder)).toEqual([]);
+  expect(await readdir(folder())).toEqual([]);
 });
 
 it("removes a damaged one too", async () => {
-  const file = await layered();
+  const file = await save(layered(1), folder());
   await writeFile(file, "{");
   expect(await removeResult(file)).toEqual([file, beside(file)]);
 });
 
 it("leaves scores that another document has", async () => {
-  const file = await layered();
-  const copy = join(folder, "copy.json");
+  const file = await save(layered(1), folder());
+  const copy = join(folder(), "copy.json");
   await copyFile(file, copy);
   expect(await removeResult(copy)).toEqual([copy]);
   await load(file);
@@ -48,18 +36,18 @@ it("leaves scores that another document has", async () => {
 });
 
 it("leaves alone what is no result", async () => {
-  const file = join(folder, "package.json");
-  await writeFile(join(folder, "package.safetensors"), "weights");
+  const file = join(folder(), "package.json");
+  await writeFile(join(folder(), "package.safetensors"), "weights");
   for (const text of ["{}", "[", "null"]) {
     await writeFile(file, text);
     await expect(removeResult(file)).rejects.toThrow(code("INPUT"));
   }
   // Nor a file that a result only claims to be its own.
-  const result = await layered();
+  const result = await save(layered(1), folder());
   await rm(beside(result));
   const text = await readFile(result, "utf8");
   await writeFile(result, text.replaceAll(basename(beside(result)), "package.safetensors"));
   expect(await removeResult(result)).toEqual([result]);
-  await expect(removeResult(join(folder, "none.json"))).rejects.toThrow(code("FILE"));
-  expect((await readdir(folder)).sort()).toEqual(["package.json", "package.safetensors"]);
+  await expect(removeResult(join(folder(), "none.json"))).rejects.toThrow(code("FILE"));
+  expect((await readdir(folder())).sort()).toEqual(["package.json", "package.safetensors"]);
 });

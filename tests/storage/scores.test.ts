@@ -1,36 +1,22 @@
-import { copyFile, mkdtemp, readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { copyFile, readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { basename, join } from "node:path";
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
 import { load, save } from "../../src/storage/results.js";
 import type { NativeDocument } from "../../src/storage/schema.js";
 import { example } from "../example.js";
+import { beside, code, eachFolder, layered } from "./stored.js";
 
-let folder: string;
-beforeEach(async () => {
-  folder = await mkdtemp(join(tmpdir(), "tokenlense-"));
-});
-afterEach(() => rm(folder, { recursive: true }));
+const folder = eachFolder();
 
-const code = (name: string) => expect.objectContaining({ code: `ERR_TOKENLENSE_${name}` });
-const beside = (file: string) => file.replace(/json$/, "safetensors");
 const read = async (file: string): Promise<NativeDocument> => JSON.parse(await readFile(file, "utf8"));
-
-/** Two layers' scores for one prompt token and one output. */
-const layered = (...scores: number[]) =>
-  example(["a"], ["b"], undefined, {
-    shape: [2, 1, 2],
-    dimensions: ["layer"],
-    scores: Float32Array.from(scores),
-  });
 
 const sized = (sequence: number, outputs: number) =>
   example(Array(sequence - outputs).fill("p"), Array(outputs).fill("o"), (position, output) => position / (output + 3));
 
 describe("scores beside a document", () => {
   it("are a safetensors file, and the document has what TokenLense reads as well", async () => {
-    const file = await save(layered(3, 5, 0, -0), folder);
-    expect((await readdir(folder)).sort()).toEqual([basename(file), basename(beside(file))].sort());
+    const file = await save(layered(3, 5, 0, -0), folder());
+    expect((await readdir(folder())).sort()).toEqual([basename(file), basename(beside(file))].sort());
     const document = await read(file);
     expect(document.data).toMatchObject({ association_matrix: [[4, 0]], raw_dimensions: [2, 1, 2] });
 
@@ -48,11 +34,11 @@ describe("scores beside a document", () => {
 
   it("hold a large matrix, of which the document then has none", async () => {
     const [small, large] = [sized(256, 255), sized(257, 256)];
-    const inside = await save(small, join(folder, "small"));
-    expect(await readdir(join(folder, "small"))).toEqual([basename(inside)]);
+    const inside = await save(small, join(folder(), "small"));
+    expect(await readdir(join(folder(), "small"))).toEqual([basename(inside)]);
     expect((await read(inside)).data.association_matrix).toHaveLength(255);
 
-    const file = await save(large, folder);
+    const file = await save(large, folder());
     const { data, tokenlense_native: ours } = await read(file);
     expect([data.association_matrix, data.normalized_association]).toEqual([[], null]);
     expect(ours?.scores).toMatchObject({ file: basename(beside(file)), dimensions: [] });
@@ -62,16 +48,16 @@ describe("scores beside a document", () => {
 
   it("are never those of another result, however many are stored at once", async () => {
     const results = Array.from({ length: 12 }, (_, i) => (i % 3 === 0 ? example(["a"], ["b"]) : layered(i, 1, 0, 0)));
-    const files = await Promise.all(results.map((result) => save(result, folder)));
+    const files = await Promise.all(results.map((result) => save(result, folder())));
     expect(new Set(files).size).toBe(12);
     for (const [i, file] of files.entries()) expect((await load(file)).scores).toEqual(results[i]?.scores);
-    expect(await readdir(folder)).toHaveLength(12 + 8);
+    expect(await readdir(folder())).toHaveLength(12 + 8);
   });
 
   it("may be disposed of while they are written", async () => {
     const result = layered(1, 2, 0, 0);
     const { scores } = result;
-    const saving = save(result, folder);
+    const saving = save(result, folder());
     result.dispose();
     scores.fill(7); // as whoever gets the memory next may
     expect((await load(await saving)).scores).toEqual(Float32Array.of(1, 2, 0, 0));
@@ -86,13 +72,13 @@ describe("where they are not what was stored, load says so and names both files"
   };
 
   it("missing", async () => {
-    const file = await save(layered(1, 2, 0, 0), folder);
+    const file = await save(layered(1, 2, 0, 0), folder());
     await rm(beside(file));
     await expectError(file, "FILE");
   });
 
   it("cut short, longer, or with a byte changed", async () => {
-    const file = await save(layered(1, 2, 0, 0), folder);
+    const file = await save(layered(1, 2, 0, 0), folder());
     const bytes = await readFile(beside(file));
     const changed = Buffer.from(bytes);
     changed[bytes.length - 2] = 1;
@@ -105,13 +91,13 @@ describe("where they are not what was stored, load says so and names both files"
   });
 
   it("another result's of the same size", async () => {
-    const [file, other] = [await save(layered(1, 2, 0, 0), folder), await save(layered(2, 1, 0, 0), folder)];
+    const [file, other] = [await save(layered(1, 2, 0, 0), folder()), await save(layered(2, 1, 0, 0), folder())];
     await copyFile(beside(other), beside(file));
     await expectError(file, "FORMAT");
   });
 
   it("of other sizes than the document's tokens", async () => {
-    const file = await save(layered(1, 2, 0, 0), folder);
+    const file = await save(layered(1, 2, 0, 0), folder());
     const document = await read(file);
     for (const change of [
       ({ data }: NativeDocument) => data.input_tokens.push(...data.input_tokens),
@@ -125,10 +111,10 @@ describe("where they are not what was stored, load says so and names both files"
   });
 
   it("elsewhere: a document cannot name a file outside its folder", async () => {
-    const file = await save(layered(1, 2, 0, 0), join(folder, "inner"));
+    const file = await save(layered(1, 2, 0, 0), join(folder(), "inner"));
     const document = await read(file);
-    await rename(beside(file), join(folder, "x.safetensors"));
-    for (const name of ["../x.safetensors", join(folder, "x.safetensors"), "..\\x.safetensors", ".safetensors"]) {
+    await rename(beside(file), join(folder(), "x.safetensors"));
+    for (const name of ["../x.safetensors", join(folder(), "x.safetensors"), "..\\x.safetensors", ".safetensors"]) {
       const scores = { ...document.tokenlense_native?.scores, file: name };
       await writeFile(
         file,
@@ -146,12 +132,12 @@ describe("numbers that are none", () => {
       { stepScores: { perplexity: Float32Array.of(Number.POSITIVE_INFINITY) } },
       { convergenceDeltas: Float32Array.of(Number.NEGATIVE_INFINITY) },
     ])
-      await expect(save(example(["a"], ["b"], undefined, changes), folder)).rejects.toThrow(code("NON_FINITE"));
-    expect(await readdir(folder)).toEqual([]);
+      await expect(save(example(["a"], ["b"], undefined, changes), folder())).rejects.toThrow(code("NON_FINITE"));
+    expect(await readdir(folder())).toEqual([]);
   });
 
   it("are not loaded: what float32 cannot hold", async () => {
-    const file = await save(example(["a"], ["b"]), folder);
+    const file = await save(example(["a"], ["b"]), folder());
     await writeFile(
       file,
       (await readFile(file, "utf8")).replace('"association_matrix":[[0.5', '"association_matrix":[[1e39'),

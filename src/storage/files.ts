@@ -54,15 +54,23 @@ export async function storePair(
       // Whole before the other appears: `removeLeftovers` finds out from it what a process that was killed left.
       const text = await draft(".json", document({ file: `${name}.safetensors`, ...sizes }));
       if (!(await publish(scores, beside))) continue;
-      await syncFolder(directory);
-      if (await publish(text, file)) return file;
-      await rename(beside, scores); // Of two names of one file it does nothing.
-      await rm(beside, { force: true });
+      let published = false;
+      try {
+        await syncFolder(directory);
+        published = await publish(text, file);
+      } finally {
+        if (!published) {
+          await rename(beside, scores); // of two names of one file it does nothing
+          await rm(beside, { force: true });
+        }
+      }
+      if (published) return file;
     }
   });
 }
 
-const swept = new Set<string>();
+/** Folders that this process has tidied up. */
+const tidied = new Set<string>();
 
 async function storing(folder: string, store: (directory: string, draft: Draft) => Promise<string>): Promise<string> {
   const directory = resolve(folder);
@@ -70,9 +78,9 @@ async function storing(folder: string, store: (directory: string, draft: Draft) 
   const drafts = new Set<string>();
   try {
     await mkdir(directory, { recursive: true });
-    if (!swept.has(directory)) {
-      swept.add(directory);
-      await removeLeftovers(directory);
+    if (!tidied.has(directory)) {
+      tidied.add(directory);
+      await removeLeftovers(directory).catch(() => {}); // where it may write but not look
     }
     return await store(directory, async (suffix, data) => {
       const temporary = join(directory, `.${id}${suffix}.tmp`);
@@ -132,7 +140,7 @@ async function syncFolder(directory: string): Promise<void> {
 }
 
 /** Whether a file is called as `save` (or TokenLense itself) calls results, Inseq's included. */
-export const isResultName = (name: string): boolean => /^\d{8}_\d{6}_.+\.json$|_inseq\.json$/.test(name);
+export const isResultName = (name: string): boolean => /^\d{8}_\d{6}_.+\.json$|_inseq\.json(\.gz)?$/.test(name);
 
 /** `<timestamp>_<model>_<prompt>`, the same for the same result. */
 export function fileStem({ timestamp, modelName, prompt }: Attribution): string {

@@ -55,7 +55,7 @@ export async function listResults(folder = "results", options: ListOptions = {})
   const names = await readdir(folder).catch((cause: unknown) => {
     throw new TokenlenseError("ERR_TOKENLENSE_FILE", `Cannot read the folder ${folder}: ${reason(cause)}`, { cause });
   });
-  const files = names.filter((name) => name.endsWith(".json") && !name.startsWith("."));
+  const files = names.filter((name) => /\.json$|_inseq\.json\.gz$/.test(name) && !name.startsWith("."));
   const list: ResultList = { results: [], damaged: [] };
   for (const [done, name] of files.sort().entries()) {
     throwIfCancelled(signal);
@@ -86,7 +86,7 @@ function meets({ modelName, method, timestamp, prompt }: StoredResult, query: Re
 
 /** Undefined for JSON that is no result, nor called as one: what other programs keep in the folder. */
 async function describe(file: string): Promise<StoredResult | undefined> {
-  if (file.endsWith("_inseq.json")) return ofAttribution(file);
+  if (/_inseq\.json(\.gz)?$/.test(file)) return ofAttribution(file);
   const json = await readJson(file);
   if (!isResultName(basename(file)) && !isNative(json)) return undefined;
   const document = parseNative(json, file);

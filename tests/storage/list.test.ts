@@ -74,6 +74,7 @@ describe("listResults", () => {
     );
     await writeFile(empty, "{}");
     await writeFile(join(folder(), "renamed.json"), "[");
+    await writeFile(join(folder(), "renamed_inseq.json.gz"), "\x1f\x8b");
     await mkdir(join(folder(), "folder.json"));
     const { results, damaged } = await listResults(folder(), { method: "saliency", text: "a" });
     expect(results.map(({ file }) => file)).toEqual([whole]);
@@ -85,6 +86,7 @@ describe("listResults", () => {
       [basename(wrong)]: code("FORMAT"),
       [basename(empty)]: code("FORMAT"),
       "renamed.json": code("FORMAT"),
+      "renamed_inseq.json.gz": code("FORMAT"),
       "folder.json": code("FILE"),
     });
     for (const [name, error] of Object.entries(found)) expect(error.message).toContain(name);

@@ -1,10 +1,7 @@
-import { TokenlenseError } from "../errors.js";
 import type { Attribution } from "../result.js";
-import { fitsJson, toDocument } from "./document.js";
-import { fileStem, storeFile, storePair } from "./files.js";
-import { readJson, toJsonText } from "./json.js";
+import { readJson } from "./json.js";
 import { fromNative } from "./native.js";
-import { nonFinite, scoresFile } from "./scores.js";
+import { saveNative } from "./native-write.js";
 
 /**
  * Stores an attribution as `<timestamp>_<model>_<prompt>.json` and gives the file's path. Where it has many scores, or
@@ -14,18 +11,7 @@ import { nonFinite, scoresFile } from "./scores.js";
  * @throws ERR_TOKENLENSE_DISK, ERR_TOKENLENSE_NON_FINITE, ERR_TOKENLENSE_DISPOSED
  */
 export async function save(result: Attribution, folder = "results"): Promise<string> {
-  const wrong = nonFinite(result);
-  if (wrong !== undefined)
-    throw new TokenlenseError("ERR_TOKENLENSE_NON_FINITE", `The result has ${wrong}, so it is not stored.`);
-  const stem = fileStem(result);
-  if (fitsJson(result)) return storeFile(folder, stem, ".json", `${toJsonText(toDocument(result))}\n`);
-  // All of it now: the result may be disposed of while it is written.
-  const { tokenlense_native: ours, ...document } = toDocument(result, { beside: true });
-  const dimensions = [...result.dimensions];
-  return storePair(folder, stem, scoresFile(result), (beside) => {
-    const additions = ours && { ...ours, scores: { ...beside, dimensions } };
-    return `${toJsonText({ ...document, tokenlense_native: additions })}\n`;
-  });
+  return saveNative(result, folder);
 }
 
 /**

@@ -38,5 +38,6 @@ export {
   type StepTensors,
   steps,
 } from "./steps/index.js";
-export { load, save } from "./storage/results.js";
+export type { InseqOptions } from "./storage/inseq-write.js";
+export { load, loadAll, type SaveOptions, save } from "./storage/results.js";
 export type { NativeDocument } from "./storage/schema.js";

@@ -78,7 +78,8 @@ type TokenEntry = NativeDocument["data"]["input_tokens"][number];
 /** Files of TokenLense have no `text`; its tokens mark a space as Ġ or ▁ and a line's end as Ċ. */
 const textOf = ({ token, text }: TokenEntry): string => text ?? token.replaceAll(/[Ġ▁]/g, " ").replaceAll("Ċ", "\n");
 
-function fromGenerationParams(stored: Record<string, string | number>): Attribution["generation"] {
+/** Undefined where none of ours is there. */
+export function fromGenerationParams(stored: Readonly<Record<string, unknown>>): Attribution["generation"] {
   const parameters: Partial<GenerationParameters> = {};
   for (const [name, key] of generationParameters) {
     const value = stored[key];

@@ -1,32 +1,78 @@
-import { readFile } from "node:fs/promises";
+import { readFile, stat } from "node:fs/promises";
+import { promisify } from "node:util";
+import { gunzip } from "node:zlib";
 import { TokenlenseError } from "../errors.js";
 import type { Attribution } from "../result.js";
 import { fileStem, reason, storeFile } from "./files.js";
+import { inseqSequences } from "./inseq-read.js";
+import { isInseq } from "./inseq-schema.js";
+import { parsePython } from "./inseq-tensors.js";
+import { type InseqOptions, saveInseq } from "./inseq-write.js";
 import { fromNative } from "./native.js";
+
+export type SaveOptions =
+  /** TokenLense's native schema: `<timestamp>_<model>_<prompt>.json`. The default. */
+  | { format?: "native" | undefined }
+  /** What `inseq.FeatureAttributionOutput.load` reads: `…_inseq.json`, compressed `…_inseq.json.gz`. */
+  | ({ format: "inseq" } & InseqOptions);
 
 /**
  * Stores an attribution as `<timestamp>_<model>_<prompt>.json` and gives the file's path. It appears whole or not at
  * all, and never in place of another.
  * @param folder Made where there is none. Default: `results` in the working directory.
- * @throws ERR_TOKENLENSE_DISK
+ * @throws ERR_TOKENLENSE_DISK; _INPUT where Inseq's format or the Analyzer's layout cannot take it.
  */
-export async function save(result: Attribution, folder = "results"): Promise<string> {
+export async function save(result: Attribution, folder = "results", options: SaveOptions = {}): Promise<string> {
+  if (options.format === "inseq") return saveInseq(result, folder, options);
   return storeFile(folder, fileStem(result), ".json", `${JSON.stringify(result)}\n`);
 }
 
 /**
- * Reads what `save` or TokenLense itself wrote, schema versions 1.0.0 to 1.1.0.
- * @throws ERR_TOKENLENSE_FILE where it cannot be read, ERR_TOKENLENSE_FORMAT where it is no such file.
+ * Reads what `save` or TokenLense itself wrote, schema versions 1.0.0 to 1.1.0, and what Inseq 0.6 and 0.7 save, compressed
+ * or not: see {@link inseqSequences}.
+ * @param options.sequence Which one of a file that holds several, as Inseq's may; {@link loadAll} gives them all. Default: 0,
+ * the first.
+ * @throws ERR_TOKENLENSE_FILE where it cannot be read, ERR_TOKENLENSE_FORMAT where it is no such file, _NON_FINITE where a score
+ * is NaN or infinite, _INPUT where there is no such sequence.
  */
-export async function load(file: string): Promise<Attribution> {
-  const text = await readFile(file, "utf8").catch((cause: unknown) => {
-    throw new TokenlenseError("ERR_TOKENLENSE_FILE", `Cannot read ${file}: ${reason(cause)}`, { cause });
+export async function load(file: string, { sequence = 0 }: { sequence?: number } = {}): Promise<Attribution> {
+  const sequences = await read(file);
+  const chosen = sequences[sequence];
+  if (chosen) return chosen();
+  throw new TokenlenseError("ERR_TOKENLENSE_INPUT", `${file} has no sequence ${sequence}.`, {
+    hint: `It holds ${sequences.length}, counted from 0.`,
   });
-  let json: unknown;
+}
+
+/** {@link load} of every sequence in a file. One of the native schema holds one. */
+export async function loadAll(file: string): Promise<Attribution[]> {
+  return (await read(file)).map((sequence) => sequence());
+}
+
+async function read(file: string): Promise<(() => Attribution)[]> {
+  const json = parse(await contents(file), file);
+  if (!isInseq(json)) return [() => fromNative(json, file)];
+  return inseqSequences(json, file, (await stat(file)).mtime);
+}
+
+async function contents(file: string): Promise<string> {
+  const unreadable = (cause: unknown) => {
+    throw new TokenlenseError("ERR_TOKENLENSE_FILE", `Cannot read ${file}: ${reason(cause)}`, { cause });
+  };
+  const bytes = await readFile(file).catch(unreadable);
+  const compressed = bytes[0] === 0x1f && bytes[1] === 0x8b;
   try {
-    json = JSON.parse(text);
+    return (compressed ? await promisify(gunzip)(bytes) : bytes).toString();
+  } catch (cause) {
+    if (!compressed) return unreadable(cause);
+    throw new TokenlenseError("ERR_TOKENLENSE_FORMAT", `${file} cannot be decompressed: ${reason(cause)}`, { cause });
+  }
+}
+
+function parse(text: string, file: string): unknown {
+  try {
+    return parsePython(text);
   } catch (cause) {
     throw new TokenlenseError("ERR_TOKENLENSE_FORMAT", `${file} is not JSON, or was cut short.`, { cause });
   }
-  return fromNative(json, file);
 }

@@ -38,7 +38,7 @@ const data = z.object({
   step_scores: z.record(z.string(), z.array(z.number())).optional(),
 });
 
-const stats = z.object({
+export const stats = z.object({
   engine: z.enum(["ragged", "batched", "plain", "forward"]),
   flops: z.number(),
   seconds: z.number(),

@@ -36,7 +36,7 @@ export async function save(result: Attribution, folder = "results", options: Sav
  * is NaN or infinite, _INPUT where there is no such sequence.
  */
 export async function load(file: string, { sequence = 0 }: { sequence?: number } = {}): Promise<Attribution> {
-  const sequences = await read(file);
+  const { sequences } = await openResults(file);
   const chosen = sequences[sequence];
   if (chosen) return chosen();
   throw new TokenlenseError("ERR_TOKENLENSE_INPUT", `${file} has no sequence ${sequence}.`, {
@@ -46,13 +46,16 @@ export async function load(file: string, { sequence = 0 }: { sequence?: number }
 
 /** {@link load} of every sequence in a file. One of the native schema holds one. */
 export async function loadAll(file: string): Promise<Attribution[]> {
-  return (await read(file)).map((sequence) => sequence());
+  return (await openResults(file)).sequences.map((sequence) => sequence());
 }
 
-async function read(file: string): Promise<(() => Attribution)[]> {
+/** What a file holds; each sequence is read when it is asked for. */
+export async function openResults(
+  file: string,
+): Promise<{ format: "native" | "inseq"; sequences: readonly (() => Attribution)[] }> {
   const json = parse(await contents(file), file);
-  if (!isInseq(json)) return [() => fromNative(json, file)];
-  return inseqSequences(json, file, (await stat(file)).mtime);
+  if (!isInseq(json)) return { format: "native", sequences: [() => fromNative(json, file)] };
+  return { format: "inseq", sequences: inseqSequences(json, file, (await stat(file)).mtime) };
 }
 
 async function contents(file: string): Promise<string> {

@@ -107,7 +107,8 @@ function withoutLater({ scores, outputs, promptLength, tokens }: Attribution): F
   const marked = scores.slice();
   for (let position = promptLength; position < tokens.length; position++) {
     const row = position * outputs * inner;
-    for (let i = row; i < row + (position - promptLength + 1) * inner; i++) if (marked[i] === 0) marked[i] = Number.NaN;
+    for (let i = row; i < row + (position - promptLength + 1) * inner; i++)
+      if (Object.is(marked[i], 0)) marked[i] = Number.NaN;
   }
   return marked;
 }

@@ -147,21 +147,8 @@ function fromLists(lists: readonly unknown[], fault: Fault): Scores {
 /** Position, output, layer, head, and some to spare. */
 const MOST_DIMENSIONS = 8;
 
-/** What is no number in JSON: see {@link parsePython}. */
+/** What is no number in JSON: see `parsePython`. */
 const NAMED = new Set(["NaN", "Infinity", "-Infinity"]);
-
-/** Python writes NaN and infinities as JSON does not have them. They become strings of the same name. */
-export function parsePython(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch (error) {
-    const quoted = text.replaceAll(/"[^"\\]*(?:\\.[^"\\]*)*"|-?Infinity\b|\bNaN\b/g, (part) =>
-      part.startsWith('"') ? part : `"${part}"`,
-    );
-    if (quoted === text) throw error;
-    return JSON.parse(quoted);
-  }
-}
 
 const size = (shape: readonly number[]): number => shape.reduce((product, length) => product * length, 1);
 

@@ -1,6 +1,7 @@
 import type { Span } from "../aggregation/segments.js";
 import { locate } from "../models/offsets.js";
 import { byteLevel, readable, type Spelling, sentencePiece } from "../models/pieces.js";
+import { unmarked } from "./native.js";
 
 export interface PlacedTokens {
   /** What each token stands for. */
@@ -11,7 +12,7 @@ export interface PlacedTokens {
 }
 
 /**
- * The texts of tokens of an unknown tokenizer: byte-level, SentencePiece, or words as they are.
+ * The texts of tokens of an unknown tokenizer: byte-level, SentencePiece, or words as they are, with marks for spaces.
  * @param known The text that they are of; without one, they make it.
  */
 export function placeTokens(tokens: readonly string[], known: string | undefined): PlacedTokens {
@@ -19,14 +20,19 @@ export function placeTokens(tokens: readonly string[], known: string | undefined
   const readings = SPELLINGS.map((spell) => readable(spell(tokens, marks)));
   const joined = readings.map((texts) => texts.join(""));
   let choice = joined.findIndex((text) => text === known || text.trimStart() === known);
-  if (choice < 0) choice = !joined[0]?.includes("\uFFFD") && tokens.some((token) => /[ĠĊ]/.test(token)) ? 0 : 1;
+  // The text may be shortened, or tokens merged and renamed.
+  if (choice < 0) choice = !tokens.some((token) => /[ĠĊ]/.test(token)) ? 1 : joined[0]?.includes("\uFFFD") ? 2 : 0;
   const texts = readings[choice] as string[];
   const text = known ?? (joined[choice] as string);
   const pieces = texts.map((own, i) => ({ text: own, kind: marks[i] ? ("mark" as const) : ("text" as const) }));
-  return { texts, text, spans: locate(pieces, text, choice === 0 ? "none" : "always") };
+  return { texts, text, spans: locate(pieces, text, choice === 1 ? "always" : "none") };
 }
 
 /** "<s>", "<|im_start|>", "[CLS]": may be missing in the text. A byte of SentencePiece's is none. */
 const MARK = /^(?!<0x[0-9A-F]{2}>$)(<[^<>\s]+>|\[[A-Z]+\])$/;
 
-const SPELLINGS: readonly Spelling[] = [byteLevel(), (tokens) => tokens.map(sentencePiece)];
+const SPELLINGS: readonly Spelling[] = [
+  byteLevel(),
+  (tokens) => tokens.map(sentencePiece),
+  (tokens) => tokens.map((token) => Buffer.from(unmarked(token))),
+];

@@ -23,28 +23,41 @@ export async function saveInseq(result: Attribution, folder: string, options: In
     throw new TokenlenseError("ERR_TOKENLENSE_INPUT", "The Analyzer does not read compressed files.", {
       hint: "Leave out either compress or the layout.",
     });
-  const place = [folder, "data", modelPart(result.modelName), `method_${nameOf(result.method, 60)}`, "data"];
-  const text = inseqText(result);
-  const data = compress ? await promisify(gzip)(text, { level: 5 }) : text;
+  const place = [
+    folder,
+    "data",
+    modelPart(result.modelName),
+    `method_${nameOf(result.method, 60) || "unknown"}`,
+    "data",
+  ];
+  const bytes = inseqBytes(result);
+  const data = compress ? await promisify(gzip)(bytes, { level: 5 }) : bytes;
   const suffix = `_inseq.json${compress ? ".gz" : ""}`;
   return storeFile(layout === "analyzer" ? join(...place) : folder, fileStem(result), suffix, data);
 }
 
 /** ASCII only, as Python's: there, a text file's encoding goes by the system. */
-function inseqText(result: Attribution): string {
-  // Base64, and the tokens besides.
-  if ((result.scores.byteLength * 4) / 3 > 0.9 * constants.MAX_STRING_LENGTH)
-    throw new TokenlenseError(
-      "ERR_TOKENLENSE_INPUT",
-      `Scores [${result.shape.join(", ")}] do not fit in an Inseq file.`,
-      { hint: 'Merge a dimension first: result.aggregate("scores").' },
-    );
-  const text = JSON.stringify(toInseq(result), undefined, 1);
-  return `${text.replaceAll(/[\u007f-\uffff]/g, (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, "0")}`)}\n`;
+function inseqBytes(result: Attribution): Buffer {
+  const { scores, shape } = result;
+  // In base64, and the tokens besides.
+  if ((scores.byteLength * 4) / 3 > 0.9 * constants.MAX_STRING_LENGTH)
+    throw new TokenlenseError("ERR_TOKENLENSE_INPUT", `Scores [${shape.join(", ")}] do not fit in an Inseq file.`, {
+      hint: 'Merge a dimension first: result.aggregate("scores").',
+    });
+  const text = JSON.stringify(toInseq(result), undefined, 1).replaceAll(
+    /[\u007f-\uffff]/g,
+    (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, "0")}`,
+  );
+  // The scores go in last, as bytes: there may be far more of them than of all else. No text holds these quotes unescaped.
+  const key = '"target_attributions": ';
+  const [before, after] = text.split(`${key}null`);
+  const encoded = encodeScores({ shape, data: withoutLater(result) });
+  return Buffer.concat([`${before}${key}"`, encoded, `"${after}\n`].map((part) => Buffer.from(part, "latin1")));
 }
 
+/** All but the scores. */
 function toInseq(result: Attribution): object {
-  const { tokens, promptLength, outputs, dimensions, convergenceDeltas, stepScores, generation, shape } = result;
+  const { tokens, promptLength, outputs, dimensions, convergenceDeltas, stepScores, generation } = result;
   const step = (data: Float32Array) => encodeScores({ shape: [outputs], data });
   const entries = tokens.map(({ token, id }) => instance("inseq.utils.typing", "TokenWithId", { token, id }));
   const kind =
@@ -79,7 +92,7 @@ function toInseq(result: Attribution): object {
         source: entries.slice(0, promptLength),
         target: entries,
         source_attributions: null,
-        target_attributions: encodeScores({ shape, data: withoutLater(result) }),
+        target_attributions: null,
         step_scores: Object.fromEntries(
           [...Object.entries(stepScores), ...(convergenceDeltas ? [["deltas", convergenceDeltas] as const] : [])].map(
             ([name, data]) => [name, step(data)],

@@ -1,12 +1,10 @@
-import { readFile, stat } from "node:fs/promises";
-import { promisify } from "node:util";
-import { gunzip } from "node:zlib";
+import { stat } from "node:fs/promises";
 import { TokenlenseError } from "../errors.js";
 import type { Attribution } from "../result.js";
-import { fileStem, reason, storeFile } from "./files.js";
+import { readJson } from "./contents.js";
+import { fileStem, storeFile } from "./files.js";
 import { inseqSequences } from "./inseq-read.js";
 import { isInseq } from "./inseq-schema.js";
-import { parsePython } from "./inseq-tensors.js";
 import { type InseqOptions, saveInseq } from "./inseq-write.js";
 import { fromNative } from "./native.js";
 
@@ -53,29 +51,7 @@ export async function loadAll(file: string): Promise<Attribution[]> {
 export async function openResults(
   file: string,
 ): Promise<{ format: "native" | "inseq"; sequences: readonly (() => Attribution)[] }> {
-  const json = parse(await contents(file), file);
+  const json = await readJson(file);
   if (!isInseq(json)) return { format: "native", sequences: [() => fromNative(json, file)] };
   return { format: "inseq", sequences: inseqSequences(json, file, (await stat(file)).mtime) };
-}
-
-async function contents(file: string): Promise<string> {
-  const unreadable = (cause: unknown) => {
-    throw new TokenlenseError("ERR_TOKENLENSE_FILE", `Cannot read ${file}: ${reason(cause)}`, { cause });
-  };
-  const bytes = await readFile(file).catch(unreadable);
-  const compressed = bytes[0] === 0x1f && bytes[1] === 0x8b;
-  try {
-    return (compressed ? await promisify(gunzip)(bytes) : bytes).toString();
-  } catch (cause) {
-    if (!compressed) return unreadable(cause);
-    throw new TokenlenseError("ERR_TOKENLENSE_FORMAT", `${file} cannot be decompressed: ${reason(cause)}`, { cause });
-  }
-}
-
-function parse(text: string, file: string): unknown {
-  try {
-    return parsePython(text);
-  } catch (cause) {
-    throw new TokenlenseError("ERR_TOKENLENSE_FORMAT", `${file} is not JSON, or was cut short.`, { cause });
-  }
 }

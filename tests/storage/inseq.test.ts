@@ -5,7 +5,6 @@ import { gunzipSync, gzipSync } from "node:zlib";
 import fc from "fast-check";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { TokenlenseError } from "../../src/errors.js";
-import { parsePython } from "../../src/storage/inseq-tensors.js";
 import { load, loadAll, save } from "../../src/storage/results.js";
 import { example } from "../example.js";
 
@@ -94,15 +93,21 @@ describe("load of Inseq's format", () => {
     await expect(load(await save(example(["a"], ["b"]), folder), { sequence: 1 })).rejects.toThrow(code("INPUT"));
   });
 
-  it("reads SentencePiece's tokens and texts that have a space less", async () => {
-    const file = await saveInseq(example(["<s>", "▁Hi", "▁<0xC3>", "<0xC3>"], ["<0xA9>", "▁you"]));
+  it.each([
+    ["SentencePiece's", "<s> ▁Hi ▁<0xC3> <0xC3> <0xA9> ▁you", "Hi <0xC3>é you", ["", "Hi", " <0xC3>", "", "é", " you"]],
+    ["byte-level", "<s> Hi Ġ, ĠÃ © Ġyou", "Hi , é you", ["", "Hi", " ,", " ", "é", " you"]],
+    ["byte-level, of a longer text", "Hi ĠÃ © Ċ", "Hi é\n\n", ["Hi", " ", "é", "\n"]],
+    ["decoded but for their marks", "Hi Ġé — ok Ġyou", "Hi é—ok you", ["Hi", " é", "—", "ok", " you"]],
+    ["words", "[CLS] Hi é , you", "Hi é, you", ["", "Hi", "é", ",", "you"]],
+  ])("finds the texts of tokens that are %s", async (_, tokens, text, places) => {
+    const [last = "", ...rest] = tokens.split(" ").reverse();
+    const file = await saveInseq(example(rest.reverse(), [last]));
     const stored = JSON.parse(await readFile(file, "utf8"));
     delete stored.attributes.info.tokenlense_native;
-    stored.attributes.info.generated_texts = ["Hi <0xC3>é you"];
+    stored.attributes.info.generated_texts = [text];
     await writeFile(file, JSON.stringify(stored));
-    const { tokens, target, input } = await load(file);
-    expect(tokens.map(({ start, end }) => target.slice(start, end))).toEqual(["", "Hi", " <0xC3>", "", "é", " you"]);
-    expect(input).toBe("Hi <0xC3>");
+    const loaded = await load(file);
+    expect(loaded.tokens.map(({ start, end }) => loaded.target.slice(start, end))).toEqual(places);
   });
 
   it("says that scores are not finite, and where", async () => {
@@ -275,17 +280,5 @@ describe("a damaged file of Inseq's", () => {
       );
     }
     expect(await readdir(folder)).toHaveLength(3);
-  });
-});
-
-describe("parsePython", () => {
-  it("takes Python's numbers that JSON lacks, and leaves texts alone", () => {
-    expect(parsePython('{"a NaN": [NaN, -Infinity, Infinity, 1], "b": "NaN \\" -Infinity"}')).toEqual({
-      "a NaN": ["NaN", "-Infinity", "Infinity", 1],
-      b: 'NaN " -Infinity',
-    });
-    for (const text of ["[NaN", "NaNs", "[-NaN]", "[+Infinity]"]) expect(() => parsePython(text)).toThrow();
-    const long = JSON.stringify("x".repeat(20_000_000));
-    expect(parsePython(`[NaN, ${long}]`)).toHaveLength(2);
   });
 });

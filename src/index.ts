@@ -38,6 +38,7 @@ export {
   type StepTensors,
   steps,
 } from "./steps/index.js";
+export type { InseqOptions } from "./storage/inseq-write.js";
 export {
   type ListOptions,
   listResults,
@@ -46,5 +47,5 @@ export {
   type StoredResult,
 } from "./storage/list.js";
 export { removeResult } from "./storage/remove.js";
-export { load, save } from "./storage/results.js";
+export { load, loadAll, type SaveOptions, save } from "./storage/results.js";
 export type { NativeDocument } from "./storage/schema.js";

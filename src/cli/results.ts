@@ -3,7 +3,8 @@ import { buffer } from "node:stream/consumers";
 import { z } from "zod";
 import { TokenlenseError } from "../errors.js";
 import type { Attribution } from "../result.js";
-import { parseJson, toJsonText } from "../storage/json.js";
+import { parseJson } from "../storage/contents.js";
+import { toJsonText } from "../storage/json.js";
 import { listResults, type ResultQuery } from "../storage/list.js";
 import { fromNative } from "../storage/native.js";
 import { removeResult } from "../storage/remove.js";
@@ -62,7 +63,7 @@ export async function saveCommand(file: string, flags: Flags & { output: string 
 const failure = z.object({ error: z.object({ code: z.string(), message: z.string() }) });
 
 async function fromStdin(): Promise<Attribution> {
-  const json = parseJson(await buffer(process.stdin), "stdin");
+  const json = await parseJson(await buffer(process.stdin), "stdin");
   const failed = failure.safeParse(json).data?.error;
   if (!failed) return fromNative(json, "stdin");
   const message = `stdin has an error in place of a result: ${failed.message} (${failed.code})`;

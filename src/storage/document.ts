@@ -80,7 +80,8 @@ function toTokenEntry({ token, id, text, start, end }: Token) {
   return { token, token_id: id, clean_token: text.trim() || token, text, start, end };
 }
 
-function toGenerationParams(parameters: Attribution["generation"]): Record<string, number> {
+/** Under the names that files have. */
+export function toGenerationParams(parameters: Attribution["generation"]): Record<string, number> {
   const stored: Record<string, number> = {};
   for (const [name, key] of generationParameters) {
     const value = parameters?.[name];

@@ -145,12 +145,16 @@ export const isResultName = (name: string): boolean => /^\d{8}_\d{6}_.+\.json$|_
 /** `<timestamp>_<model>_<prompt>`, the same for the same result. */
 export function fileStem({ timestamp, modelName, prompt }: Attribution): string {
   const [date = "", time = ""] = timestamp.toISOString().replaceAll(/[-:]/g, "").split(/[T.]/);
-  const model = nameOf(modelName.split(/[\\/]/).at(-1) ?? "", 60) || "model";
-  return `${date}_${time}_${model}_${nameOf(prompt, 50) || "prompt"}`;
+  return `${date}_${time}_${modelPart(modelName)}_${nameOf(prompt, 50) || "prompt"}`;
+}
+
+/** The model's own name, without owner or folder. */
+export function modelPart(modelName: string): string {
+  return nameOf(modelName.split(/[\\/]/).at(-1) ?? "", 60) || "model";
 }
 
 /** Letters and digits that every file system takes, in any case and whatever its encoding. */
-function nameOf(text: string, length: number): string {
+export function nameOf(text: string, length: number): string {
   const plain = text
     .slice(0, 4 * length)
     .normalize("NFKD")

@@ -1,7 +1,7 @@
 import { readdir, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { z } from "zod";
-import { readJson } from "./json.js";
+import { readJson } from "./contents.js";
 import { sideFile } from "./schema.js";
 
 /** Milliseconds after which a temporary file is no longer being written. */

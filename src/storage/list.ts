@@ -3,8 +3,9 @@ import { basename, join, resolve } from "node:path";
 import { TokenlenseError } from "../errors.js";
 import type { Attribution } from "../result.js";
 import { throwIfCancelled } from "../task.js";
+import { readJson } from "./contents.js";
 import { isResultName, reason } from "./files.js";
-import { readJson } from "./json.js";
+import { isInseq } from "./inseq-schema.js";
 import { isNative, parseNative } from "./native.js";
 import { load } from "./results.js";
 import { type NativeDocument, timeOf } from "./schema.js";
@@ -86,8 +87,8 @@ function meets({ modelName, method, timestamp, prompt }: StoredResult, query: Re
 
 /** Undefined for JSON that is no result, nor called as one: what other programs keep in the folder. */
 async function describe(file: string): Promise<StoredResult | undefined> {
-  if (/_inseq\.json(\.gz)?$/.test(file)) return ofAttribution(file);
   const json = await readJson(file);
+  if (isInseq(json)) return ofAttribution(file);
   if (!isResultName(basename(file)) && !isNative(json)) return undefined;
   const document = parseNative(json, file);
   const side = document.tokenlense_native?.scores;

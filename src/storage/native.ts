@@ -95,10 +95,14 @@ function fromDocument({ metadata, data, tokenlense_native: ours }: NativeDocumen
 
 type TokenEntry = NativeDocument["data"]["input_tokens"][number];
 
-/** Files of TokenLense have no `text`; its tokens mark a space as Ġ or ▁ and a line's end as Ċ. */
-const textOf = ({ token, text }: TokenEntry): string => text ?? token.replaceAll(/[Ġ▁]/g, " ").replaceAll("Ċ", "\n");
+/** Files of TokenLense have no `text`. */
+const textOf = ({ token, text }: TokenEntry): string => text ?? unmarked(token);
 
-function fromGenerationParams(stored: Record<string, string | number>): Attribution["generation"] {
+/** Tokens mark a space as Ġ or ▁ and a line's end as Ċ. */
+export const unmarked = (token: string): string => token.replaceAll(/[Ġ▁]/g, " ").replaceAll("Ċ", "\n");
+
+/** Undefined where none of ours is there. */
+export function fromGenerationParams(stored: Readonly<Record<string, unknown>>): Attribution["generation"] {
   const parameters: Partial<GenerationParameters> = {};
   for (const [name, key] of generationParameters) {
     const value = stored[key];

@@ -2,8 +2,9 @@ import { existsSync } from "node:fs";
 import { unlink } from "node:fs/promises";
 import { basename, dirname, join, resolve } from "node:path";
 import { TokenlenseError } from "../errors.js";
+import { readJson } from "./contents.js";
 import { isResultName, reason } from "./files.js";
-import { readJson } from "./json.js";
+import { isInseq } from "./inseq-schema.js";
 import { besideOf } from "./leftovers.js";
 import { isNative } from "./native.js";
 
@@ -33,7 +34,7 @@ async function scoresOf(path: string): Promise<string | undefined> {
   const json = await readJson(path).catch((error: TokenlenseError) => {
     if (error.code === "ERR_TOKENLENSE_FILE") throw error;
   });
-  if (!isNative(json) && !isResultName(basename(path))) {
+  if (!isNative(json) && !isInseq(json) && !isResultName(basename(path))) {
     throw new TokenlenseError("ERR_TOKENLENSE_INPUT", `${path} is no stored result, so it is left alone.`, {
       hint: "A damaged one that was renamed has to be removed by hand.",
     });

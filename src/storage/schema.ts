@@ -59,7 +59,7 @@ export const sideFile = z.object({
 
 export type SideFile = z.output<typeof sideFile>;
 
-const stats = z.object({
+export const stats = z.object({
   engine: z.enum(["ragged", "batched", "plain", "forward"]),
   flops: z.number(),
   seconds: z.number(),

@@ -1,7 +1,9 @@
 import { mkdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { describe, expect, it } from "vitest";
+import type { Attribution } from "../../src/result.js";
 import { listResults } from "../../src/storage/list.js";
+import { removeResult } from "../../src/storage/remove.js";
 import { save } from "../../src/storage/results.js";
 import { example } from "../example.js";
 import { beside, code, eachFolder, layered } from "./stored.js";
@@ -13,6 +15,10 @@ const layers = { shape, dimensions, scores };
 
 const stored = (day: number, changes: Parameters<typeof example>[3] = {}) =>
   save(example(["a"], ["b"], undefined, { timestamp: new Date(Date.UTC(2025, 3, day, 12)), ...changes }), folder());
+
+const pick = ({ modelName, method, step, prompt, promptLength, outputs, timestamp }: Attribution) => ({
+  ...{ modelName, method, step, prompt, promptLength, outputs, timestamp },
+});
 
 describe("listResults", () => {
   it("has the newest first, by what the documents say and not the files' names", async () => {
@@ -90,6 +96,21 @@ describe("listResults", () => {
       "folder.json": code("FILE"),
     });
     for (const [name, error] of Object.entries(found)) expect(error.message).toContain(name);
+  });
+
+  it("has Inseq's files among them, compressed or not, under any name", async () => {
+    const result = example(["a"], ["b"], undefined, { timestamp: new Date("2025-04-02T12:00:00Z") });
+    const files = [
+      await save(result, folder()),
+      await save(result, folder(), { format: "inseq", compress: true }),
+      join(folder(), "renamed.json"),
+    ];
+    await rename(await save(result, folder(), { format: "inseq" }), files[2] as string);
+    const { results, damaged } = await listResults(folder());
+    expect(damaged).toEqual([]);
+    expect(results.map(({ file }) => file)).toEqual(files.toSorted());
+    for (const { file: _, ...found } of results) expect(found).toEqual(pick(result));
+    for (const file of files) expect(await removeResult(file)).toEqual([file]);
   });
 
   it("passes over temporary files, scores, other programs' JSON and folders", async () => {

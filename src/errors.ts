@@ -6,7 +6,7 @@ export type ErrorCode =
   | "ERR_TOKENLENSE_CANCELLED"
   /** A file that was named does not exist or cannot be read. */
   | "ERR_TOKENLENSE_FILE"
-  /** A model file is damaged, cut short or not what its name says. */
+  /** A model or result file is damaged, cut short or not what its name says. */
   | "ERR_TOKENLENSE_FORMAT"
   /** A quantisation (GGUF tensor type) that this version cannot read. */
   | "ERR_TOKENLENSE_QUANTISATION"

@@ -38,5 +38,14 @@ export {
   type StepTensors,
   steps,
 } from "./steps/index.js";
-export { load, save } from "./storage/results.js";
+export type { InseqOptions } from "./storage/inseq-write.js";
+export {
+  type ListOptions,
+  listResults,
+  type ResultList,
+  type ResultQuery,
+  type StoredResult,
+} from "./storage/list.js";
+export { removeResult } from "./storage/remove.js";
+export { load, loadAll, type SaveOptions, save } from "./storage/results.js";
 export type { NativeDocument } from "./storage/schema.js";

@@ -57,6 +57,7 @@ export async function attributeCommand(argument: string, flags: AttributeFlags):
     });
   });
   const { save } = await import("../storage/results.js");
+  const { toJsonText } = await import("../storage/json.js");
   let file: string | undefined;
   let failure: unknown;
   try {
@@ -64,7 +65,7 @@ export async function attributeCommand(argument: string, flags: AttributeFlags):
   } catch (error) {
     failure = error; // the result is shown first: it may be all that is left of a long run
   }
-  if (flags.json) process.stdout.write(`${JSON.stringify({ ...result.toJSON(), ...(file && { file }) })}\n`);
+  if (flags.json) process.stdout.write(`${toJsonText({ ...result.toJSON(), ...(file && { file }) })}\n`);
   else {
     const { render } = await import("../viz/terminal.js");
     process.stdout.write(`${render(result, process.stdout)}\n${file ? `\nStored in ${file}\n` : ""}`);

@@ -2,7 +2,9 @@
 import { Command } from "commander";
 import { packageVersion } from "../install/paths.js";
 import { attributionCommands } from "./commands/attribution.js";
+import { convertCommands } from "./commands/convert.js";
 import { modelCommands } from "./commands/models.js";
+import { resultCommands } from "./commands/results.js";
 import { exitCodes } from "./commands/shared.js";
 import { toolCommands } from "./commands/tools.js";
 import { report } from "./failure.js";
@@ -16,7 +18,8 @@ const program = new Command("tokenlense")
   .showHelpAfterError("(--help says more)")
   .exitOverride();
 
-for (const define of [attributionCommands, toolCommands, modelCommands]) define(program);
+for (const define of [attributionCommands, resultCommands, convertCommands, toolCommands, modelCommands])
+  define(program);
 
 // A reader that has seen enough (`| head`) is no error.
 process.stdout.on("error", (error: NodeJS.ErrnoException) => {

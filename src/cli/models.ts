@@ -14,6 +14,7 @@ import { obtainFromHub } from "../models/hub.js";
 import { parseHubSource } from "../models/hub-source.js";
 import { type Located, locate } from "../models/locate.js";
 import { KNOWN_MODELS, obtain } from "../models/sources.js";
+import { columns } from "./columns.js";
 import { interruptible } from "./session.js";
 
 interface Flags {
@@ -50,8 +51,7 @@ function table(models: readonly CachedModel[]): string[] {
     path,
   ]);
   if (rows.length > 0) rows.unshift(["name", "kind", "family", "size", "last used", "path"]);
-  const widths = rows.reduce<number[]>((most, row) => row.map((cell, i) => Math.max(most[i] ?? 0, cell.length)), []);
-  return rows.map((row) => `  ${row.map((cell, i) => cell.padEnd(widths[i] ?? 0)).join("  ")}`.trimEnd());
+  return columns(rows);
 }
 
 /** `tokenlense models pull <name>`: downloads, and neither builds nor loads. */

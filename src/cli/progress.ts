@@ -23,6 +23,7 @@ const titles: Record<string, string> = {
   generate: "Generating",
   attribute: "Attributing",
   measure: "Measuring matrix products",
+  list: "Reading results",
 };
 
 /** Progress on stderr: a bar for the phase at hand on a terminal, elsewhere a line where a new phase takes long. */

@@ -28,6 +28,20 @@ export function wholeNumber(text: string): number {
   return value;
 }
 
+/** An ISO 8601 date, or date and time. */
+export function date(text: string): Date {
+  const value = new Date(text);
+  if (!/^\d{4}-\d\d/.test(text) || Number.isNaN(value.getTime()))
+    throw new InvalidArgumentError('Give a date such as "2025-04-03" (UTC) or "2025-04-03T12:30".');
+  return value;
+}
+
+/** The same, and of a date without a time its last moment. */
+export function endOf(text: string): Date {
+  const value = date(text);
+  return text.includes("T") ? value : new Date(value.getTime() + 24 * 60 * 60 * 1000 - 1);
+}
+
 /** What stands after "=": a number, true or false, JSON, or text. */
 function value(text: string): unknown {
   try {

@@ -7,6 +7,26 @@ export function byteSymbols(): string[] {
   return Array.from({ length: 256 }, (_, byte) => String.fromCharCode(printable(byte) ? byte : next++));
 }
 
+/** The bytes that each of a row of tokens stands for; `added` tells which are no part of the model's own vocabulary. */
+export type Spelling = (tokens: readonly string[], added: readonly boolean[]) => Uint8Array[];
+
+/** GPT-2's: a symbol is a byte. */
+export function byteLevel(): Spelling {
+  const bytes = new Map(byteSymbols().map((symbol, byte) => [symbol, byte]));
+  return (tokens, added) =>
+    tokens.map((token, i) => {
+      const known = added[i] ? [undefined] : Array.from(token, (symbol) => bytes.get(symbol));
+      // As in Rust: a token with any other character stands for itself.
+      return known.includes(undefined) ? Buffer.from(token) : Uint8Array.from(known as number[]);
+    });
+}
+
+/** SentencePiece's: "▁" is a space, "<0x0A>" a byte. */
+export function sentencePiece(token: string): Uint8Array {
+  const byte = /^<0x([0-9A-F]{2})>$/.exec(token)?.[1];
+  return byte === undefined ? Buffer.from(token.replaceAll("▁", " ")) : Uint8Array.of(Number.parseInt(byte, 16));
+}
+
 const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
 
 /**

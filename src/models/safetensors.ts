@@ -49,6 +49,27 @@ export async function readSafetensors(path: string, skipped: RegExp): Promise<St
   }
 }
 
+/**
+ * What comes before the values in a safetensors file of float32 tensors, which then follow one another in the header's
+ * order, each row-major and little-endian. Its length is a multiple of eight, so values lie where a Float32Array can.
+ */
+export function safetensorsHeader(
+  shapes: Readonly<Record<string, readonly number[]>>,
+  metadata: Readonly<Record<string, string>>,
+): Uint8Array {
+  let end = 0;
+  const tensors = Object.entries(shapes).map(([name, shape]) => {
+    const start = end;
+    end += 4 * shape.reduce((product, n) => product * n, 1);
+    return [name, { dtype: "F32", shape, data_offsets: [start, end] }];
+  });
+  const text = Buffer.from(JSON.stringify({ __metadata__: metadata, ...Object.fromEntries(tensors) }));
+  const header = Buffer.alloc(8 + 8 * Math.ceil(text.length / 8), " ");
+  header.writeBigUInt64LE(BigInt(header.length - 8));
+  header.set(text, 8);
+  return header;
+}
+
 async function readHeader(file: FileHandle, path: string, size: number) {
   const start = Buffer.alloc(8);
   await file.read(start, 0, 8, 0);

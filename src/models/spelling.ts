@@ -1,10 +1,7 @@
 import type { Tokenizer as Library } from "@huggingface/tokenizers";
-import { byteSymbols } from "./pieces.js";
+import { byteLevel, type Spelling, sentencePiece } from "./pieces.js";
 import type { TokenizerJson } from "./tokenizer-json.js";
 import { partsOf } from "./tokenizer-library.js";
-
-/** The bytes that each of a row of tokens stands for; `added` tells which are no part of the model's own vocabulary. */
-export type Spelling = (tokens: readonly string[], added: readonly boolean[]) => Uint8Array[];
 
 export interface Decoder {
   spell: Spelling;
@@ -32,18 +29,3 @@ const each =
   (spell: (token: string) => Uint8Array): Spelling =>
   (tokens) =>
     tokens.map(spell);
-
-function byteLevel(): Spelling {
-  const bytes = new Map(byteSymbols().map((symbol, byte) => [symbol, byte]));
-  return (tokens, added) =>
-    tokens.map((token, i) => {
-      const known = added[i] ? [undefined] : Array.from(token, (symbol) => bytes.get(symbol));
-      // As in Rust: a token with any other character stands for itself.
-      return known.includes(undefined) ? Buffer.from(token) : Uint8Array.from(known as number[]);
-    });
-}
-
-function sentencePiece(token: string): Uint8Array {
-  const byte = /^<0x([0-9A-F]{2})>$/.exec(token)?.[1];
-  return byte === undefined ? Buffer.from(token.replaceAll("▁", " ")) : Uint8Array.of(Number.parseInt(byte, 16));
-}

@@ -4,16 +4,34 @@ import type { GenerationParameters } from "../generate.js";
 import { locate } from "../models/offsets.js";
 import { Attribution, type Token } from "../result.js";
 import { generationParameters } from "./document.js";
-import { type NativeDocument, nativeDocument } from "./schema.js";
+import { type NativeDocument, nativeDocument, timeOf } from "./schema.js";
+import { nonFinite, readScores, type WholeScores } from "./scores.js";
 
 /**
  * The attribution in what a file of the native schema holds.
- * @param file Its name, for errors.
- * @throws ERR_TOKENLENSE_FORMAT
+ * @param file Its path: scores may lie in another file beside it.
+ * @throws ERR_TOKENLENSE_FORMAT, and of the file beside {@link readScores}'s.
  */
-export function fromNative(json: unknown, file: string): Attribution {
+export async function fromNative(json: unknown, file: string): Promise<Attribution> {
+  const document = parseNative(json, file);
+  const { data, tokenlense_native: ours } = document;
+  const outputs = data.output_tokens.length;
+  const sizes = [data.input_tokens.length + outputs, outputs] as const;
+  const whole = ours?.scores ? await readScores(ours.scores, file, sizes) : fromMatrix(data.association_matrix, sizes);
+  const result = fromDocument(document, whole);
+  const wrong = nonFinite(result);
+  if (wrong === undefined) return result;
+  throw new TokenlenseError("ERR_TOKENLENSE_FORMAT", `${file} is no TokenLense result: as float32 it has ${wrong}.`);
+}
+
+/** Whether JSON claims to be a document of the native schema. */
+export const isNative = (json: unknown): boolean =>
+  typeof json === "object" && json !== null && "metadata" in json && "data" in json;
+
+/** @throws ERR_TOKENLENSE_FORMAT where it is no document of the native schema, or contradicts itself. */
+export function parseNative(json: unknown, file: string): NativeDocument {
   const parsed = nativeDocument.safeParse(json);
-  if (parsed.success) return fromDocument(parsed.data);
+  if (parsed.success) return parsed.data;
   const [issue] = parsed.error.issues;
   const place = issue?.path.map(String).join(".") || "the file";
   throw new TokenlenseError("ERR_TOKENLENSE_FORMAT", `${file} is no TokenLense result: ${place}: ${issue?.message}`, {
@@ -22,7 +40,20 @@ export function fromNative(json: unknown, file: string): Attribution {
   });
 }
 
-function fromDocument({ metadata, data, tokenlense_native: ours }: NativeDocument): Attribution {
+function fromMatrix(
+  matrix: readonly (readonly number[])[],
+  [sequence, outputs]: readonly [number, number],
+): WholeScores {
+  const scores = new Float32Array(sequence * outputs);
+  matrix.forEach((row, output) => {
+    row.forEach((score, position) => {
+      scores[position * outputs + output] = score;
+    });
+  });
+  return { scores, shape: [sequence, outputs], dimensions: [] };
+}
+
+function fromDocument({ metadata, data, tokenlense_native: ours }: NativeDocument, whole: WholeScores): Attribution {
   const entries = [...data.input_tokens, ...data.output_tokens];
   const texts = entries.map(textOf);
   const input = texts.slice(0, data.input_tokens.length).join("");
@@ -39,21 +70,10 @@ function fromDocument({ metadata, data, tokenlense_native: ours }: NativeDocumen
       end: entry.end ?? (spans[i] as Span)[1],
     }),
   );
-  const outputs = data.output_tokens.length;
-  const scores = new Float32Array(tokens.length * outputs);
-  data.association_matrix.forEach((row, output) => {
-    row.forEach((score, position) => {
-      scores[position * outputs + output] = score;
-    });
-  });
-  // Python writes UTC without saying so.
-  const zoned = /(Z|[+-]\d\d:?\d\d)$/.test(metadata.timestamp);
   return new Attribution({
     tokens,
     promptLength: data.input_tokens.length,
-    scores,
-    shape: [tokens.length, outputs],
-    dimensions: [],
+    ...whole,
     convergenceDeltas: ours?.convergence_deltas && Float32Array.from(ours.convergence_deltas),
     pathSteps: ours?.path_steps && Int32Array.from(ours.path_steps),
     stepScores: Object.fromEntries(
@@ -69,16 +89,20 @@ function fromDocument({ metadata, data, tokenlense_native: ours }: NativeDocumen
     stats: ours?.stats,
     timings: ours?.timings ?? {},
     versions: ours?.versions ?? {},
-    timestamp: new Date(zoned ? metadata.timestamp : `${metadata.timestamp}Z`),
+    timestamp: timeOf(metadata.timestamp),
   });
 }
 
 type TokenEntry = NativeDocument["data"]["input_tokens"][number];
 
-/** Files of TokenLense have no `text`; its tokens mark a space as Ġ or ▁ and a line's end as Ċ. */
-const textOf = ({ token, text }: TokenEntry): string => text ?? token.replaceAll(/[Ġ▁]/g, " ").replaceAll("Ċ", "\n");
+/** Files of TokenLense have no `text`. */
+const textOf = ({ token, text }: TokenEntry): string => text ?? unmarked(token);
 
-function fromGenerationParams(stored: Record<string, string | number>): Attribution["generation"] {
+/** Tokens mark a space as Ġ or ▁ and a line's end as Ċ. */
+export const unmarked = (token: string): string => token.replaceAll(/[Ġ▁]/g, " ").replaceAll("Ċ", "\n");
+
+/** Undefined where none of ours is there. */
+export function fromGenerationParams(stored: Readonly<Record<string, unknown>>): Attribution["generation"] {
   const parameters: Partial<GenerationParameters> = {};
   for (const [name, key] of generationParameters) {
     const value = stored[key];

@@ -13,11 +13,18 @@ const token = z.object({
   end: z.int().nonnegative().optional(),
 });
 
-const rows = z.array(z.array(z.number()));
+/** Rows are looked at as a whole: as arrays of z.number() they would take most of the time that reading a result does. */
+const numbers = (row: unknown) => Array.isArray(row) && row.every(Number.isFinite);
+const rows = z.array(z.custom<number[]>(numbers, "expected numbers"));
+
+/** Python writes no zone; it means UTC. */
+export function timeOf(timestamp: string): Date {
+  return new Date(/(Z|[+-]\d\d:?\d\d)$/.test(timestamp) ? timestamp : `${timestamp}Z`);
+}
 
 const metadata = z.object({
-  /** ISO 8601. Python writes no zone; it means UTC. */
-  timestamp: z.string().refine((text) => !Number.isNaN(Date.parse(text)), "expected an ISO 8601 date"),
+  /** ISO 8601; see {@link timeOf}. */
+  timestamp: z.string().refine((text) => !Number.isNaN(timeOf(text).getTime()), "expected an ISO 8601 date"),
   llm_id: z.string(),
   llm_version: z.string(),
   prompt: z.string(),
@@ -38,7 +45,21 @@ const data = z.object({
   step_scores: z.record(z.string(), z.array(z.number())).optional(),
 });
 
-const stats = z.object({
+/**
+ * A safetensors file beside the document. Its tensor `scores` is float32, row-major, [inputs + outputs, outputs] and a size
+ * for each of `dimensions`.
+ */
+export const sideFile = z.object({
+  /** In the document's folder: never a path. */
+  file: z.string().regex(/^[\w-][\w.-]*\.safetensors$/, "expected the name of a safetensors file"),
+  bytes: z.int().nonnegative(),
+  sha256: z.string().regex(/^[0-9a-f]{64}$/, "expected a SHA-256"),
+  dimensions: z.array(z.string()),
+});
+
+export type SideFile = z.output<typeof sideFile>;
+
+export const stats = z.object({
   engine: z.enum(["ragged", "batched", "plain", "forward"]),
   flops: z.number(),
   seconds: z.number(),
@@ -55,11 +76,16 @@ const additions = z.object({
   stats: stats.optional(),
   timings: z.record(z.string(), z.number()),
   versions: z.record(z.string(), z.string()),
+  /**
+   * Where the scores lie of a result with more of them than JSON should hold, whose `association_matrix` is then empty, or
+   * with more dimensions than that, whose `association_matrix` has them aggregated.
+   */
+  scores: sideFile.optional(),
 });
 
 export const nativeDocument = z
   .object({ metadata, data, tokenlense_native: additions.optional() })
-  .superRefine(({ data }, context) => {
+  .superRefine(({ data, tokenlense_native: ours }, context) => {
     const outputs = data.output_tokens.length;
     const sequence = data.input_tokens.length + outputs;
     const fault = (path: PropertyKey[], message: string) => context.addIssue({ code: "custom", path, message });
@@ -69,6 +95,9 @@ export const nativeDocument = z
     if (long >= 0) fault(["data", "association_matrix", long], `expected ${sequence} columns at most`);
     for (const [name, scores] of Object.entries(data.step_scores ?? {}))
       if (scores.length !== outputs) fault(["data", "step_scores", name], `expected ${outputs} values`);
+    for (const name of ["convergence_deltas", "path_steps"] as const)
+      if (ours?.[name] && ours[name].length !== outputs)
+        fault(["tokenlense_native", name], `expected ${outputs} values`);
   });
 
 /** What `toJSON()` gives and a results file holds. */

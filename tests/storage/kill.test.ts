@@ -58,7 +58,7 @@ it("a process that is killed while it stores results leaves only whole ones, and
   for (const name of left.filter(isTemporary)) await utimes(join(folder, name), old, old);
   const last = await save(example(["z"], ["!"]), folder);
   const documents = [...results.map(({ file }) => file), last];
-  const loaded = await Promise.all(documents.map(load));
+  const loaded = await Promise.all(documents.map((file) => load(file)));
   const expected = documents.flatMap((file, i) =>
     loaded[i]?.dimensions.length ? [file, file.replace(/json$/, "safetensors")] : [file],
   );

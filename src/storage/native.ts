@@ -5,6 +5,7 @@ import { locate } from "../models/offsets.js";
 import { Attribution, type Token } from "../result.js";
 import { generationParameters } from "./document.js";
 import { type NativeDocument, nativeDocument } from "./schema.js";
+import { textOf } from "./token-text.js";
 
 /**
  * The attribution in what a file of the native schema holds.
@@ -72,11 +73,6 @@ function fromDocument({ metadata, data, tokenlense_native: ours }: NativeDocumen
     timestamp: new Date(zoned ? metadata.timestamp : `${metadata.timestamp}Z`),
   });
 }
-
-type TokenEntry = NativeDocument["data"]["input_tokens"][number];
-
-/** Files of TokenLense have no `text`; its tokens mark a space as Ġ or ▁ and a line's end as Ċ. */
-const textOf = ({ token, text }: TokenEntry): string => text ?? token.replaceAll(/[Ġ▁]/g, " ").replaceAll("Ċ", "\n");
 
 function fromGenerationParams(stored: Record<string, string | number>): Attribution["generation"] {
   const parameters: Partial<GenerationParameters> = {};

@@ -56,7 +56,7 @@ function heatMap(view: View, scale: Shown, theme: Theme, options: SvgOptions): D
   const names = texts.map((text) => shorten(named(text), 24));
   // Few outputs leave room for the numbers.
   const spacious = outputs <= 16 && texts.length <= 60;
-  const cell = { width: spacious ? 54 : 14, height: spacious ? 24 : 14 };
+  const cell = { width: spacious ? 54 : 16, height: spacious ? 24 : 14 };
   const labels = Math.max(...names.map(width)) * columnWidth;
   const slant = Math.max(...names.slice(promptLength).map(width)) * columnWidth * Math.SQRT1_2;
   const steps = spacious ? Object.entries(view.document.data.step_scores ?? {}) : [];
@@ -71,7 +71,8 @@ function heatMap(view: View, scale: Shown, theme: Theme, options: SvgOptions): D
   );
   const columns = names.slice(promptLength).map((name, output) => {
     const [x, y] = [left + (output + 0.5) * cell.width, top - 8];
-    return label(name, x, y, ink.text, `transform="rotate(-45 ${rounded(x)} ${rounded(y)})"`);
+    const size = spacious ? 12 : 11;
+    return label(name, x, y, ink.text, `transform="rotate(-45 ${rounded(x)} ${rounded(y)})" font-size="${size}"`);
   });
   const scores = steps.flatMap(([name, values], row) => {
     const y = top + high + 18 + row * 20;
@@ -84,13 +85,20 @@ function heatMap(view: View, scale: Shown, theme: Theme, options: SvgOptions): D
   });
   const border = top + promptLength * cell.height;
   const heading = titleOf(view, options);
-  const room = Math.max(left + wide + slant, margin + legend.width, 520);
+  const told = shorten(facts(view).join(" · "), 110);
+  const room = Math.max(left + wide + slant, margin + width(told) * columnWidth);
   return {
     width: room + margin,
     height: bottom + legend.room + margin,
     content: [
-      label(shorten(heading, Math.floor(room / 9)), margin, 26, ink.text, 'font-size="15" font-weight="bold"'),
-      label(shorten(facts(view).join(" · "), Math.floor(room / columnWidth)), margin, 48, ink.faint, ""),
+      label(
+        shorten(heading, Math.floor((room - margin) / 9.1)),
+        margin,
+        26,
+        ink.text,
+        'font-size="15" font-weight="bold"',
+      ),
+      label(told, margin, 48, ink.faint, ""),
       ...columns,
       ...rows,
       cells(view, scale, theme, { left, top, ...cell, figures: spacious }),
@@ -154,7 +162,7 @@ function key({ largest, signed }: Shown, theme: Theme, ink: Ink, by: PictureNorm
     const x = margin + (i * legend.width) / steps;
     return `<rect x="${rounded(x)}" y="${rounded(y)}" width="${rounded(legend.width / steps + 0.5)}" height="${legend.height}" fill="${fill}"/>`;
   });
-  const low = signed ? `−${figure(largest)}` : "0";
+  const low = signed ? figure(-largest) : "0";
   const below = y + legend.height + 12;
   return [
     ...bars,

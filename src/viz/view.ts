@@ -1,6 +1,7 @@
 import { type NormalisationName, normalise } from "../aggregation/normalise.js";
 import type { NativeDocument } from "../storage/schema.js";
 import { textOf } from "../storage/token-text.js";
+import { count } from "./summary.js";
 
 // What page, image and comparison are drawn from; no module of Node, as the page is made of it too.
 
@@ -95,7 +96,7 @@ export function facts({ document, promptLength, outputs }: View): string[] {
   return [
     metadata.llm_id,
     ours?.step === undefined ? method : `${method} of ${ours.step}`,
-    `${promptLength} prompt tokens, ${outputs} outputs`,
+    `${count(promptLength, "prompt token")}, ${count(outputs, "output")}`,
     metadata.timestamp.slice(0, 16).replace("T", " "),
   ];
 }

@@ -5,7 +5,6 @@ import { shown, type View } from "../view.js";
 import type { Board } from "./board.js";
 import { make } from "./dom.js";
 import { Layer } from "./layer.js";
-import { legend } from "./legend.js";
 import { matrixView } from "./matrix.js";
 
 /** How far the results of a page agree, and for each pair what the second has more than the first. */
@@ -59,7 +58,6 @@ function differenceView(board: Board, a: number, b: number): HTMLElement {
     "details",
     { open: board.views.length === 2 },
     make("summary", {}, `${title}: orange where ${letterOf(b)} has more, blue where ${letterOf(a)} has`),
-    legend(board, layer),
     matrixView(board, layer, `${title}: heat map of the differences`),
   );
 }

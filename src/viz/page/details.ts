@@ -20,16 +20,16 @@ export function details(board: Board, layer: Layer): HTMLElement {
   const { promptLength, texts } = view;
   const heading = make("h3");
   const score = make("p", { class: "caption" });
-  const before = list("Leaned on");
-  const after = list("Leaned on by");
   const name = (position: number) => named(texts[position] as string);
+  const before = list("Leaned on", layer, name);
+  const after = list("Leaned on by", layer, name);
 
   const update = () => {
     const focus = board.focusIn(result);
     if (focus === undefined) {
       heading.textContent = "No token chosen";
       score.textContent = "Point at a token to see what it leaned on, and what leans on it.";
-      for (const { fill } of [before, after]) fill([], layer, name);
+      for (const { fill } of [before, after]) fill([], 1);
       return;
     }
     const { position, source } = focus;
@@ -44,8 +44,9 @@ export function details(board: Board, layer: Layer): HTMLElement {
       ...(source === undefined ? [] : [`${name(source)}: ${read(layer.all.values[source * view.outputs + output])}`]),
     ].join(" · ");
     const { leaned, leaning } = neighbours(layer, position);
-    before.fill(leaned, layer, name);
-    after.fill(leaning, layer, name);
+    const scale = layer.largestAround(position);
+    before.fill(leaned, scale);
+    after.fill(leaning, scale);
     if (focus.result === result && focus === board.focus) board.status.textContent = spoken(focus, leaned, leaning);
   };
 
@@ -91,17 +92,17 @@ function neighbours(layer: Layer, position: number): { leaned: Entry[]; leaning:
 }
 
 /** A list of fixed length, so that nothing below moves as it is filled. */
-function list(title: string) {
+function list(title: string, layer: Layer, name: (position: number) => string) {
   const rows = Array.from({ length: most }, () => {
-    const [swatch, token, value] = [make("i"), make("bdi"), make("b")];
+    const [swatch, token, value] = [make("i", { class: "swatch" }), make("bdi"), make("b")];
     return { row: make("li", {}, swatch, token, value), swatch, token, value };
   });
   const element = make("section", {}, make("h4", {}, title), make("ol", {}, ...rows.map(({ row }) => row)));
-  const fill = (entries: readonly Entry[], layer: Layer, name: (position: number) => string) => {
+  const fill = (entries: readonly Entry[], scale: number) => {
     rows.forEach(({ swatch, token, value }, i) => {
       const entry = entries[i];
-      const share = entry === undefined ? Number.NaN : entry.value / (layer.all.largest || 1);
-      swatch.className = levelClass(share, layer.all.signed);
+      const share = entry === undefined ? Number.NaN : entry.value / scale;
+      swatch.className = `swatch ${levelClass(share, layer.all.signed)}`;
       token.textContent = entry === undefined ? "" : name(entry.position);
       value.textContent = entry === undefined ? "" : figure(entry.value);
     });

@@ -47,6 +47,19 @@ export class Layer {
     return this.#filtered.shown;
   }
 
+  /** The largest size among what a token leaned on and what leans on it, which gets the end of its colour scale. */
+  largestAround(position: number): number {
+    const { outputs, promptLength, texts } = this.view;
+    let largest = 0;
+    const take = (value: number) => {
+      if (Math.abs(value) > largest) largest = Math.abs(value);
+    };
+    for (let output = 0; output < outputs; output++) take(this.value(position, output));
+    if (position >= promptLength)
+      for (let from = 0; from < texts.length; from++) take(this.value(from, position - promptLength));
+    return largest || 1;
+  }
+
   value(position: number, output: number): number {
     return this.shown.values[position * this.view.outputs + output] as number;
   }

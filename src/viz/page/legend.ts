@@ -11,7 +11,7 @@ export function legend(board: Board, layer: Layer): HTMLElement {
   const update = () => {
     const { signed, largest } = layer.all;
     bar.replaceChildren(...levelsOf(signed).map((level) => make("i", { class: level })));
-    low.textContent = signed ? `−${figure(largest)}` : "0";
+    low.textContent = signed ? figure(-largest) : "0";
     high.textContent = figure(largest);
   };
   board.subscribe((changes) => {

@@ -1,4 +1,4 @@
-import { colourOf, hex, inks, rgb, type Theme, textColourOn } from "../scale.js";
+import { colourOf, hex, inks, type Rgb, rgb, type Theme, textColourOn } from "../scale.js";
 import { figure } from "../text.js";
 import { precedes } from "../view.js";
 import type { Layer } from "./layer.js";
@@ -90,7 +90,7 @@ export function drawMatrix(
   context.rect(0, top, left, height - top);
   context.clip();
   context.textAlign = "right";
-  for (const position of every(rows, cellHeight))
+  for (const position of every(rows, cellHeight, 12))
     context.fillText(
       label(names[position] as string, position === mark.row),
       left - 8,
@@ -103,10 +103,11 @@ export function drawMatrix(
   context.rect(left - 10, 0, width - left + 10, top);
   context.clip();
   context.textAlign = "left";
-  for (const output of every(columns, cellWidth)) {
+  context.font = `11px ${font}`;
+  for (const output of every(columns, cellWidth, 15)) {
     context.save();
     context.translate(x(output) + cellWidth / 2, top - 8);
-    context.rotate(-Math.PI / 4);
+    context.rotate(-Math.PI / 3.6);
     context.fillText(label(names[view.promptLength + output] as string, output === mark.column), 0, 0);
     context.restore();
   }
@@ -123,8 +124,8 @@ function range(scroll: number, room: number, cell: number, count: number): Range
 }
 
 /** Those of a range that have room for a label: all, or every second, third … */
-function* every({ from, to }: Range, cell: number): Generator<number> {
-  const step = Math.ceil(12 / cell);
+function* every({ from, to }: Range, cell: number, room: number): Generator<number> {
+  const step = Math.ceil(room / cell);
   for (let place = Math.ceil(from / step) * step; place <= to; place += step) yield place;
 }
 
@@ -160,6 +161,9 @@ function figures(
     }
 }
 
+/** Colours per sign: more than a screen shows apart. */
+const shades = 256;
+
 interface Bitmap {
   key: object;
   theme: Theme;
@@ -174,14 +178,17 @@ function bitmap(layer: Layer, theme: Theme): OffscreenCanvas {
   if (known?.key === shown && known.theme === theme) return known.image;
   const { outputs, texts } = view;
   const hidden = rgb(inks[theme].hidden);
+  const palette = Array.from({ length: 2 * shades + 1 }, (_, i) => colourOf(i / shades - 1, all.signed, theme));
   const pixels = new ImageData(outputs, texts.length);
   for (let position = 0; position < texts.length; position++)
     for (let output = 0; output < outputs; output++) {
       if (!precedes(view, position, output)) continue;
       const cell = position * outputs + output;
       const value = shown.values[cell] as number;
-      const colour = Number.isNaN(value) ? hidden : colourOf(value / (all.largest || 1), all.signed, theme);
-      pixels.data.set([...colour, 255], 4 * cell);
+      const shade = Math.round((value / (all.largest || 1)) * shades);
+      const colour = Number.isNaN(value) ? hidden : (palette[shade + shades] as Rgb);
+      pixels.data.set(colour, 4 * cell);
+      pixels.data[4 * cell + 3] = 255;
     }
   const image = new OffscreenCanvas(outputs, texts.length);
   image.getContext("2d")?.putImageData(pixels, 0, 0);

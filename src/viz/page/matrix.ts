@@ -4,6 +4,7 @@ import { precedes } from "../view.js";
 import type { Board } from "./board.js";
 import { make } from "./dom.js";
 import type { Layer } from "./layer.js";
+import { legend } from "./legend.js";
 import { drawMatrix, type Frame, type Mark } from "./matrix-drawing.js";
 
 const zoom = { least: 3, most: 56, height: 26 };
@@ -28,7 +29,7 @@ export function matrixView(board: Board, layer: Layer, label: string): HTMLEleme
   const layout = () => {
     const longest = (list: readonly string[]) => list.reduce((most, name) => Math.max(most, name.length), 0);
     frame.left = Math.min(150, 24 + 7.3 * longest(names));
-    frame.top = Math.min(96, 24 + 5.2 * longest(names.slice(promptLength)));
+    frame.top = Math.min(96, 24 + 5.6 * longest(names.slice(promptLength)));
     frame.cellWidth = Number(slider.value);
     frame.cellHeight = Math.min(frame.cellWidth, zoom.height);
     const [wide, high] = [frame.left + outputs * frame.cellWidth + 60, frame.top + texts.length * frame.cellHeight + 4];
@@ -89,6 +90,7 @@ export function matrixView(board: Board, layer: Layer, label: string): HTMLEleme
     tip.style.left = `${Math.max(0, Math.min(event.clientX - area.left + 14, area.width - tip.offsetWidth))}px`;
     tip.style.top = `${event.clientY - area.top + 16}px`;
   };
+  let chosen = { position: 0, output: 0 };
   pane.addEventListener("scroll", later, { passive: true });
   pane.addEventListener("pointermove", (event) => {
     const cell = cellAt(event);
@@ -101,10 +103,11 @@ export function matrixView(board: Board, layer: Layer, label: string): HTMLEleme
   });
   pane.addEventListener("click", (event) => {
     const cell = cellAt(event);
-    if (cell) board.pin(focusOf(cell));
+    if (cell === undefined) return;
+    chosen = cell;
+    board.pin(focusOf(cell));
   });
 
-  let chosen = { position: 0, output: 0 };
   const choose = (position: number, output: number) => {
     const column = Math.min(outputs - 1, Math.max(0, output));
     chosen = { output: column, position: Math.min(promptLength + column - 1, Math.max(0, position)) };
@@ -143,7 +146,7 @@ export function matrixView(board: Board, layer: Layer, label: string): HTMLEleme
   new ResizeObserver(() => {
     if (pane.clientWidth === 0) return;
     // Until somebody zooms the outputs fill the width, within reason.
-    if (!fitted) slider.value = String(Math.min(48, Math.max(12, (pane.clientWidth - 220) / outputs)));
+    if (!fitted) slider.value = String(Math.min(48, Math.max(15, (pane.clientWidth - 220) / outputs)));
     fitted = true;
     layout();
   }).observe(pane);
@@ -151,7 +154,7 @@ export function matrixView(board: Board, layer: Layer, label: string): HTMLEleme
   const wrap = make(
     "div",
     { class: "heat-map" },
-    make("div", { class: "bar" }, make("h3", {}, "Heat map"), make("label", {}, "Zoom ", slider)),
+    make("div", { class: "bar" }, make("h3", {}, "Heat map"), legend(board, layer), make("label", {}, "Zoom ", slider)),
     pane,
     tip,
   );

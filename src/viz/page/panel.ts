@@ -4,7 +4,6 @@ import type { Board } from "./board.js";
 import { details } from "./details.js";
 import { make } from "./dom.js";
 import type { Layer } from "./layer.js";
-import { legend } from "./legend.js";
 import { matrixView } from "./matrix.js";
 import { tokenView } from "./tokens.js";
 
@@ -31,7 +30,6 @@ export function panel(board: Board, layer: Layer, letter: string | undefined): H
       make("ul", { class: "facts" }, ...[...facts(view), ...seconds, ...made].map((fact) => make("li", {}, fact))),
     ),
     make("div", { class: "reading" }, tokenView(board, layer, `${name}tokens`), details(board, layer)),
-    legend(board, layer),
     matrixView(
       board,
       layer,

@@ -1,5 +1,5 @@
 import { figure, visible } from "../text.js";
-import { means, measured } from "../view.js";
+import { means, measured, type Shown } from "../view.js";
 import type { Board } from "./board.js";
 import { make } from "./dom.js";
 import type { Layer } from "./layer.js";
@@ -70,14 +70,16 @@ export function tokenView(board: Board, layer: Layer, label: string): HTMLElemen
   });
 
   const classes: string[] = [];
+  let resting: (Shown & { of: Shown }) | undefined;
   const paint = () => {
     const focus = board.focusIn(result);
     const { all, shown } = layer;
-    const resting = focus === undefined ? measured(means(view, shown)) : undefined;
+    if (resting?.of !== shown) resting = { of: shown, ...measured(means(view, shown)) };
+    const { values, largest: most } = resting;
+    const largest = focus === undefined ? most || 1 : layer.largestAround(focus.position);
     tokens.forEach((token, position) => {
-      const share = resting
-        ? (resting.values[position] as number) / (resting.largest || 1)
-        : shareOf(layer, focus?.position ?? 0, position);
+      const value = focus === undefined ? (values[position] as number) : between(layer, focus.position, position);
+      const share = value / largest;
       const name = [
         levelClass(share, all.signed),
         focus?.position === position && "active",
@@ -96,7 +98,7 @@ export function tokenView(board: Board, layer: Layer, label: string): HTMLElemen
       if (token.getAttribute("aria-selected") !== value) token.setAttribute("aria-selected", value);
     });
     caption.textContent = focus
-      ? `${focus.position < promptLength ? "" : "Before the marked token: what it leaned on. "}After it: what leans on it.${board.pinned ? " Pinned; Escape releases it." : ""}`
+      ? `${focus.position < promptLength ? "" : "Before the marked token: what it leaned on. "}After it: what leans on it.${board.pinned ? " Pinned: Escape or another click releases it." : ""}`
       : "Each token by its mean over the outputs. Point at one, or move with the arrow keys; Enter pins it.";
   };
   const write = () => {
@@ -116,12 +118,12 @@ export function tokenView(board: Board, layer: Layer, label: string): HTMLElemen
   return make("div", { class: "text" }, box, caption);
 }
 
-/** What `other` counted for the token in focus, or that for `other`, as a share of the largest score. */
-function shareOf(layer: Layer, focus: number, other: number): number {
+/** What `other` counted for the token in focus, or that for `other`. */
+function between(layer: Layer, focus: number, other: number): number {
   const [earlier, later] = other < focus ? [other, focus] : [focus, other];
   const output = later - layer.view.promptLength;
   if (earlier === later || output < 0) return Number.NaN;
-  return layer.value(earlier, output) / (layer.all.largest || 1);
+  return layer.value(earlier, output);
 }
 
 function stepFrom(tokens: readonly HTMLElement[], position: number, key: string): HTMLElement | undefined {

@@ -6,7 +6,7 @@ import { packageRoot } from "../install/paths.js";
 import type { NativeDocument } from "../storage/schema.js";
 import { escapeMarkup } from "./markup.js";
 import type { Theme } from "./scale.js";
-import { visible } from "./text.js";
+import { shorten, visible } from "./text.js";
 import type { PictureNormalisation } from "./view.js";
 
 export interface HtmlOptions {
@@ -18,7 +18,8 @@ export interface HtmlOptions {
   title?: string | undefined;
 }
 
-const style = "html,body{margin:0;height:100%}token-lens{min-height:100%}";
+const style =
+  "html,body,main{margin:0;height:100%}token-lens{min-height:100%}h1{position:absolute;clip-path:inset(50%);white-space:nowrap}";
 
 /**
  * A page by itself: it loads nothing, and its own Content-Security-Policy forbids it to, and to run any script but the
@@ -36,6 +37,7 @@ export function toHtml(documents: readonly NativeDocument[], options: HtmlOption
     "form-action 'none'",
   ].join("; ");
   const title = options.title ?? documents.map(({ metadata }) => metadata.prompt).join(", ");
+  const heading = visible(shorten(title, 120));
   const attributes = Object.entries({ theme: options.theme, normalisation: options.normalisation })
     .filter(([, value]) => value !== undefined)
     .map(([name, value]) => ` ${name}="${escapeMarkup(String(value))}"`);
@@ -46,9 +48,9 @@ export function toHtml(documents: readonly NativeDocument[], options: HtmlOption
     `<meta http-equiv="Content-Security-Policy" content="${policy}">`,
     '<meta name="viewport" content="width=device-width, initial-scale=1">',
     '<meta name="color-scheme" content="light dark">',
-    `<title>${escapeMarkup(visible(title.slice(0, 200)))} · TokenLense</title>`,
+    `<title>${escapeMarkup(heading)} · TokenLense</title>`,
     `<style>${style}</style>`,
-    `<token-lens${attributes.join("")}><noscript>This page draws its picture by JavaScript, which is switched off.</noscript></token-lens>`,
+    `<main><h1>${escapeMarkup(heading)}</h1><token-lens${attributes.join("")}><noscript>This page draws its picture by JavaScript, which is switched off.</noscript></token-lens></main>`,
     `<script type="application/json" id="tokenlense-results">${inScript(documents)}</script>`,
     `<script>${script}</script>`,
     "</html>\n",

@@ -1,7 +1,7 @@
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
 import { TokenlenseError } from "../errors.js";
-import { cancelled } from "../task.js";
+import { cancelled, throwIfCancelled } from "../task.js";
 
 /** Enough for a heat map of 400 × 200 at twice its size; more would take gigabytes. */
 const mostPixels = 1 << 26;
@@ -23,6 +23,7 @@ export async function rasterise(
   const { scale = 2, signal } = options;
   if (!(scale > 0 && scale <= 16))
     throw new TokenlenseError("ERR_TOKENLENSE_INPUT", "scale: give 16 or less, above 0.");
+  throwIfCancelled(signal); // the renderer listens to later ones alone
   const { renderAsync } = await import("@resvg/resvg-js");
   const [, width = 1, height = 1] = (/width="(\d+)" height="(\d+)"/.exec(svg) ?? []).map(Number);
   const most = Math.min(Math.sqrt(mostPixels / (width * height)), 32_000 / Math.max(width, height));

@@ -21,7 +21,8 @@ export function comparison(board: Board): HTMLElement {
     make(
       "tr",
       {},
-      ...["", "Outputs", "Pearson", "Spearman", "Top 3 in common"].map((name) => make("th", { scope: "col" }, name)),
+      make("td"),
+      ...["Outputs", "Pearson", "Spearman", "Top 3 in common"].map((name) => make("th", { scope: "col" }, name)),
     ),
     ...rows,
   );

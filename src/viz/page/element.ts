@@ -61,7 +61,7 @@ export class TokenLensElement extends HTMLElement {
       panel(board, new Layer(board, result), several ? letterOf(result) : undefined),
     );
     const page = make(
-      "main",
+      "div",
       { class: several ? "page several" : "page" },
       toolbar(board, system, theme),
       make("div", { class: "panels" }, ...panels),

@@ -15,7 +15,7 @@ export function toolbar(board: Board, system: MediaQueryList, theme: Theme | und
   const { settings } = board;
   const scores = select(normalisations, settings.normalisation, (normalisation) => board.set({ normalisation }));
   const strength = make("input", { type: "range", min: "0", max: "100", value: "0" });
-  const strengthText = make("output", {}, "all");
+  const strengthText = make("span", {}, "all");
   strength.addEventListener("input", () => {
     strengthText.textContent = strength.value === "0" ? "all" : `from ${strength.value} %`;
     board.set({ strength: Number(strength.value) / 100 });

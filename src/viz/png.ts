@@ -11,7 +11,7 @@ const mostPixels = 1 << 26;
  *
  * Fonts are DejaVu's, which come with this package (Latin, Greek, Cyrillic, Arabic, Hebrew and more), then the system's:
  * Chinese, Japanese, Korean and Indic texts and emoji need a font of theirs installed (on Debian: fonts-noto-cjk,
- * fonts-noto-core). A character that no font has is left blank.
+ * fonts-noto-core). A character that no font has becomes a box, and others of its label that DejaVu lacks with it.
  *
  * @param options.scale Pixels for each of the SVG's. Default: 2, less for pictures beyond 67 million pixels.
  * @throws ERR_TOKENLENSE_INPUT for a scale that is not positive, ERR_TOKENLENSE_CANCELLED.

@@ -30,7 +30,7 @@ export interface PngOptions extends SvgOptions {
 /**
  * The same as PNG, drawn off the main thread. Fonts are DejaVu's, which come with this package, then the system's:
  * Chinese, Japanese, Korean and Indic texts and emoji need a font installed (on Debian: fonts-noto-cjk, fonts-noto-core).
- * A character that no font has is left blank.
+ * A character that no font has becomes a box.
  * @throws as `toSvg`, and ERR_TOKENLENSE_INPUT for a scale of 0 or beyond 16, ERR_TOKENLENSE_CANCELLED.
  */
 export async function toPng(results: Results, options: PngOptions = {}): Promise<Uint8Array> {

@@ -1,17 +1,10 @@
-import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
-import { type Browser, chromium, type Page } from "playwright-core";
+import type { Browser, Page } from "playwright-core";
 import { afterAll, afterEach, beforeAll, expect } from "vitest";
-
-const executablePath = process.env.CHROMIUM ?? "/usr/bin/chromium";
-
-// No sandbox, as containers lack what it needs; and nothing that looks for Google's hosts.
-const flags = [
-  ...["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"],
-  ...["--disable-background-networking", "--disable-component-update", "--disable-sync"],
-];
+import { launchChromium } from "./chromium.js";
 
 export interface OpenOptions {
   colorScheme?: "light" | "dark";
@@ -27,11 +20,7 @@ export function browserForTests(): (html: string, options?: OpenOptions) => Prom
   let said: string[] = [];
   const pages: Page[] = [];
   beforeAll(async () => {
-    if (!existsSync(executablePath))
-      throw new Error(
-        `No browser at ${executablePath}. The page is tried in a real one: apt-get install chromium, or set CHROMIUM to its path.`,
-      );
-    browser = await chromium.launch({ executablePath, args: flags });
+    browser = await launchChromium();
     folder = mkdtempSync(join(tmpdir(), "tokenlense-page-"));
   });
   afterEach(async () => {

@@ -48,7 +48,7 @@ export function toolbar(board: Board, system: MediaQueryList, theme: Theme | und
     "form",
     { class: "toolbar", "aria-label": "What is shown" },
     make("label", {}, make("span", {}, "Scores"), scores),
-    make("label", {}, make("span", {}, "Strength ", strengthText), strength),
+    make("label", {}, make("span", {}, "Strength: ", strengthText), strength),
     make("label", {}, make("span", {}, "Top k (0: all)"), top),
     ...(steps.length > 1 ? [make("label", {}, make("span", {}, "Under outputs"), step)] : []),
     make("label", {}, make("span", {}, "Colours"), themes),

@@ -71,3 +71,16 @@ export function largest(scores: ArrayLike<number>, k: number): number[] {
     .slice(0, k)
     .map(({ place }) => place);
 }
+
+/** An agreement as a row of a table: outputs, Pearson, Spearman, overlap. */
+export function agreementTexts({ outputs, pearson, spearman, topOverlap }: Agreement): string[] {
+  return [
+    String(outputs.length),
+    ...[pearson, spearman].map((value) => (value === undefined ? "–" : correlationText(value))),
+    topOverlap === undefined ? "–" : `${Math.round(100 * topOverlap)} %`,
+  ];
+}
+
+export function correlationText(value: number): string {
+  return value.toFixed(3).replace("-", "−");
+}

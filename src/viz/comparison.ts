@@ -1,6 +1,6 @@
 import { Chalk, type ChalkInstance, type ColorSupportLevel } from "chalk";
 import type { Attribution } from "../result.js";
-import { compareViews, largest, type PairAgreement } from "./agreement.js";
+import { agreementTexts, compareViews, correlationText, largest, type PairAgreement } from "./agreement.js";
 import { align } from "./alignment.js";
 import { type Cell, fitted, scaled, wrap } from "./cells.js";
 import { painter } from "./colour.js";
@@ -31,7 +31,7 @@ export function renderComparison(
     const view = views[first] as View;
     const name = visible(view.texts[view.promptLength + output] as string);
     const spearman = pair?.outputs.find(({ outputs }) => first === 0 && outputs[0] === output)?.spearman;
-    const beside = spearman === undefined ? "" : chalk.dim(`  Spearman ${signedFigure(spearman)}`);
+    const beside = spearman === undefined ? "" : chalk.dim(`  Spearman ${correlationText(spearman)}`);
     const lines = row.flatMap(([result, place]) => {
       const drawn = prefixLines(views[result] as View, place, columns - 5, options.level, chalk);
       return drawn.map((line, i) => `  ${i === 0 ? chalk.bold(letterOf(result)) : " "}  ${line}`);
@@ -100,12 +100,10 @@ function prefixLines(
 
 function agreementTable(pairs: readonly PairAgreement[]): string[] {
   const heading = ["", "outputs", "Pearson", "Spearman", `top ${pairs[0]?.topK} in common`];
-  const rows = pairs.map(({ results: [a, b], outputs, pearson, spearman, topOverlap }) => [
-    `${letterOf(a)} and ${letterOf(b)}`,
-    String(outputs.length),
-    ...[pearson, spearman].map((value) => (value === undefined ? "–" : signedFigure(value))),
-    topOverlap === undefined ? "–" : `${Math.round(100 * topOverlap)} %`,
-  ]);
+  const rows = pairs.map((pair) => {
+    const [a, b] = pair.results;
+    return [`${letterOf(a)} and ${letterOf(b)}`, ...agreementTexts(pair)];
+  });
   const widths = heading.map((name, column) => Math.max(...[name, ...rows.map((row) => row[column] ?? "")].map(width)));
   return [heading, ...rows].map((row) =>
     row
@@ -113,9 +111,4 @@ function agreementTable(pairs: readonly PairAgreement[]): string[] {
       .join("  ")
       .trimEnd(),
   );
-}
-
-/** A correlation. */
-function signedFigure(value: number): string {
-  return value.toFixed(3).replace("-", "−");
 }

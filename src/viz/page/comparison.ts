@@ -1,4 +1,4 @@
-import { type Agreement, compareViews } from "../agreement.js";
+import { agreementTexts, compareViews } from "../agreement.js";
 import { difference } from "../alignment.js";
 import { letterOf } from "../letter.js";
 import { shown, type View } from "../view.js";
@@ -12,7 +12,12 @@ export function comparison(board: Board): HTMLElement {
   const pairs = compareViews(board.views);
   const rows = pairs.map((pair) => {
     const [a, b] = pair.results;
-    return make("tr", {}, make("th", { scope: "row" }, `${letterOf(a)} and ${letterOf(b)}`), ...cells(pair));
+    return make(
+      "tr",
+      {},
+      make("th", { scope: "row" }, `${letterOf(a)} and ${letterOf(b)}`),
+      ...agreementTexts(pair).map((text) => make("td", {}, text)),
+    );
   });
   const table = make(
     "table",
@@ -33,18 +38,6 @@ export function comparison(board: Board): HTMLElement {
     make("div", { class: "scroll" }, table),
     ...pairs.map(({ results: [a, b] }) => differenceView(board, a, b)),
   );
-}
-
-function cells({ outputs, pearson, spearman, topOverlap }: Agreement): HTMLElement[] {
-  const text = (value: number | undefined, shown: (value: number) => string) =>
-    value === undefined ? "–" : shown(value);
-  const correlation = (value: number) => value.toFixed(3).replace("-", "−");
-  return [
-    String(outputs.length),
-    text(pearson, correlation),
-    text(spearman, correlation),
-    text(topOverlap, (share) => `${Math.round(100 * share)} %`),
-  ].map((value) => make("td", {}, value));
 }
 
 function differenceView(board: Board, a: number, b: number): HTMLElement {

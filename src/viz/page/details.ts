@@ -94,7 +94,7 @@ function neighbours(layer: Layer, position: number): { leaned: Entry[]; leaning:
 /** A list of fixed length, so that nothing below moves as it is filled. */
 function list(title: string, layer: Layer, name: (position: number) => string) {
   const rows = Array.from({ length: most }, () => {
-    const [swatch, token, value] = [make("i", { class: "swatch" }), make("bdi"), make("b")];
+    const [swatch, token, value] = [make("i", { class: "swatch" }), make("bdi", { class: "name" }), make("b")];
     return { row: make("li", {}, swatch, token, value), swatch, token, value };
   });
   const element = make("section", {}, make("h4", {}, title), make("ol", {}, ...rows.map(({ row }) => row)));

@@ -29,6 +29,8 @@ function sharedSheet(): CSSStyleSheet {
  */
 export class TokenLensElement extends HTMLElement {
   #results: readonly NativeDocument[] = [];
+  /** Ends what the page before listened to outside itself. */
+  #left = new AbortController();
 
   get results(): readonly NativeDocument[] {
     return this.#results;
@@ -36,6 +38,8 @@ export class TokenLensElement extends HTMLElement {
 
   set results(documents: readonly NativeDocument[]) {
     this.#results = documents;
+    this.#left.abort();
+    this.#left = new AbortController();
     const root = this.shadowRoot ?? this.attachShadow({ mode: "open" });
     root.adoptedStyleSheets = [sharedSheet()];
     root.replaceChildren(...(documents.length > 0 ? [this.#page(documents)] : []));
@@ -63,7 +67,7 @@ export class TokenLensElement extends HTMLElement {
     const page = make(
       "div",
       { class: several ? "page several" : "page" },
-      toolbar(board, system, theme),
+      toolbar(board, system, theme, this.#left.signal),
       make("div", { class: "panels" }, ...panels),
       ...(several ? [comparison(board)] : []),
       status,

@@ -40,18 +40,16 @@ export function tokenView(board: Board, layer: Layer, label: string): HTMLElemen
     const token = (event.target as Element).closest<HTMLElement>("[data-position]");
     return token === null ? undefined : Number(token.dataset.position);
   };
-  box.addEventListener("pointerover", (event) => {
+  const look = (event: Event) => {
     const position = placeOf(event);
     if (position !== undefined) board.hover({ result, position });
-  });
+  };
+  box.addEventListener("pointerover", look);
+  box.addEventListener("focusin", look);
   box.addEventListener("pointerleave", () => board.hover(undefined));
   box.addEventListener("click", (event) => {
     const position = placeOf(event);
     if (position !== undefined) board.pin({ result, position });
-  });
-  box.addEventListener("focusin", (event) => {
-    const position = placeOf(event);
-    if (position !== undefined) board.hover({ result, position });
   });
   box.addEventListener("focusout", () => board.hover(undefined));
   box.addEventListener("keydown", (event) => {

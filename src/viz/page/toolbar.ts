@@ -11,7 +11,12 @@ const normalisations: [PictureNormalisation, string][] = [
 ];
 
 /** What all views of a page obey, and what can be taken from it. */
-export function toolbar(board: Board, system: MediaQueryList, theme: Theme | undefined): HTMLElement {
+export function toolbar(
+  board: Board,
+  system: MediaQueryList,
+  theme: Theme | undefined,
+  left: AbortSignal,
+): HTMLElement {
   const { settings } = board;
   const scores = select(normalisations, settings.normalisation, (normalisation) => board.set({ normalisation }));
   const strength = make("input", { type: "range", min: "0", max: "100", value: "0" });
@@ -25,7 +30,7 @@ export function toolbar(board: Board, system: MediaQueryList, theme: Theme | und
 
   let chosen: Theme | "system" = theme ?? "system";
   const apply = () => board.set({ theme: chosen === "system" ? (system.matches ? "dark" : "light") : chosen });
-  system.addEventListener("change", apply);
+  system.addEventListener("change", apply, { signal: left });
   const themes = select<Theme | "system">(
     [
       ["system", "as the system"],

@@ -19,7 +19,7 @@ export interface HtmlOptions {
 }
 
 const style =
-  "html,body,main{margin:0;height:100%}token-lens{min-height:100%}h1{position:absolute;clip-path:inset(50%);white-space:nowrap}";
+  "html,body,main{margin:0;height:100%}token-lens{min-height:100%}h1{position:absolute;width:1px;height:1px;margin:0;overflow:hidden;clip-path:inset(50%)}";
 
 /**
  * A page by itself: it loads nothing, and its own Content-Security-Policy forbids it to, and to run any script but the

@@ -86,7 +86,7 @@ function prefixLines(
   }
   const paint = painter(
     level,
-    scores.some((score) => score < 0),
+    view.scores.some((score) => score < 0),
   );
   const shares = scaled(scores);
   const cells = shares.map((score, position): Cell => {

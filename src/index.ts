@@ -49,3 +49,16 @@ export {
 export { removeResult } from "./storage/remove.js";
 export { load, loadAll, type SaveOptions, save } from "./storage/results.js";
 export type { NativeDocument } from "./storage/schema.js";
+export type { Agreement, OutputAgreement, PairAgreement } from "./viz/agreement.js";
+export type { Theme } from "./viz/scale.js";
+export type { SvgOptions } from "./viz/svg.js";
+export type { PictureNormalisation } from "./viz/view.js";
+export {
+  compare,
+  type PngOptions,
+  toPng,
+  toSvg,
+  type Visualization,
+  type VisualizeOptions,
+  visualize,
+} from "./viz/visualize.js";

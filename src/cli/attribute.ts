@@ -15,6 +15,7 @@ export interface AttributeFlags extends ModelFlags {
   memoryBudget?: number;
   output: string;
   save: boolean;
+  picture?: string;
 }
 
 /** `tokenlense attribute`: stores the attribution and prints it. */
@@ -37,6 +38,7 @@ export async function attributeCommand(argument: string, flags: AttributeFlags):
   // A misspelt name should not have to wait for the model.
   const { resolveChoice } = await import("../methods/choice.js");
   resolveChoice(choice);
+  if (flags.picture !== undefined) (await import("../viz/save.js")).pictureFormat(flags.picture);
 
   const prompt = await promptText(argument);
   const { temperature, topK, topP, seed } = flags;
@@ -59,16 +61,22 @@ export async function attributeCommand(argument: string, flags: AttributeFlags):
   const { save } = await import("../storage/results.js");
   const { toJsonText } = await import("../storage/json.js");
   let file: string | undefined;
+  let picture: string | undefined;
   let failure: unknown;
   try {
     if (flags.save) file = await save(result, flags.output);
+    if (flags.picture !== undefined)
+      picture = await (await import("../viz/save.js")).savePicture([result], flags.picture);
   } catch (error) {
     failure = error; // the result is shown first: it may be all that is left of a long run
   }
-  if (flags.json) process.stdout.write(`${toJsonText({ ...result.toJSON(), ...(file && { file }) })}\n`);
+  if (flags.json)
+    process.stdout.write(`${toJsonText({ ...result.toJSON(), ...(file && { file }), ...(picture && { picture }) })}\n`);
   else {
     const { render } = await import("../viz/terminal.js");
-    process.stdout.write(`${render(result, process.stdout)}\n${file ? `\nStored in ${file}\n` : ""}`);
+    process.stdout.write(
+      `${render(result, process.stdout)}\n${file ? `\nStored in ${file}\n` : ""}${picture ? `Drawn in ${picture}\n` : ""}`,
+    );
   }
   if (failure !== undefined) throw failure;
 }

@@ -4,6 +4,7 @@ import { packageVersion } from "../install/paths.js";
 import { attributionCommands } from "./commands/attribution.js";
 import { convertCommands } from "./commands/convert.js";
 import { modelCommands } from "./commands/models.js";
+import { pictureCommands } from "./commands/pictures.js";
 import { resultCommands } from "./commands/results.js";
 import { exitCodes } from "./commands/shared.js";
 import { toolCommands } from "./commands/tools.js";
@@ -18,7 +19,14 @@ const program = new Command("tokenlense")
   .showHelpAfterError("(--help says more)")
   .exitOverride();
 
-for (const define of [attributionCommands, resultCommands, convertCommands, toolCommands, modelCommands])
+for (const define of [
+  attributionCommands,
+  resultCommands,
+  pictureCommands,
+  convertCommands,
+  toolCommands,
+  modelCommands,
+])
   define(program);
 
 // A reader that has seen enough (`| head`) is no error.

@@ -1,7 +1,7 @@
 import type { Span } from "../aggregation/segments.js";
 import { locate } from "../models/offsets.js";
 import { byteLevel, readable, type Spelling, sentencePiece } from "../models/pieces.js";
-import { unmarked } from "./native.js";
+import { unmarked } from "./token-text.js";
 
 export interface PlacedTokens {
   /** What each token stands for. */

@@ -6,6 +6,7 @@ import { Attribution, type Token } from "../result.js";
 import { generationParameters } from "./document.js";
 import { type NativeDocument, nativeDocument, timeOf } from "./schema.js";
 import { nonFinite, readScores, type WholeScores } from "./scores.js";
+import { textOf } from "./token-text.js";
 
 /**
  * The attribution in what a file of the native schema holds.
@@ -92,14 +93,6 @@ function fromDocument({ metadata, data, tokenlense_native: ours }: NativeDocumen
     timestamp: timeOf(metadata.timestamp),
   });
 }
-
-type TokenEntry = NativeDocument["data"]["input_tokens"][number];
-
-/** Files of TokenLense have no `text`. */
-const textOf = ({ token, text }: TokenEntry): string => text ?? unmarked(token);
-
-/** Tokens mark a space as Ġ or ▁ and a line's end as Ċ. */
-export const unmarked = (token: string): string => token.replaceAll(/[Ġ▁]/g, " ").replaceAll("Ċ", "\n");
 
 /** Undefined where none of ours is there. */
 export function fromGenerationParams(stored: Readonly<Record<string, unknown>>): Attribution["generation"] {

@@ -1,32 +1,6 @@
 import { WriteStream } from "node:tty";
 import { Chalk, type ChalkInstance, type ColorSupportLevel } from "chalk";
-
-export type Rgb = readonly [red: number, green: number, blue: number];
-
-// Viridis (Smith & van der Walt 2015, matplotlib): light grows with the score, told apart in every colour blindness.
-const sequential = ramp("440154 472d7b 3b528b 2c728e 21918c 28ae80 5ec962 addc30 fde725");
-// Blue, dark, orange: light grows with the size on both sides, and blue and orange stay apart in every colour blindness.
-const diverging = ramp("8ecbff 2f78b7 20242a b35c12 ffc266");
-
-/** Colour of a score from −1 to 1 where `signed`, else from 0 to 1. */
-export function colourOf(score: number, signed: boolean): Rgb {
-  const stops = signed ? diverging : sequential;
-  const place = Math.min(1, Math.max(0, signed ? (score + 1) / 2 : score)) * (stops.length - 1);
-  const below = Math.min(stops.length - 2, Math.floor(place));
-  const [a, b] = [stops[below] as Rgb, stops[below + 1] as Rgb];
-  const mix = (channel: 0 | 1 | 2) => Math.round(a[channel] + (b[channel] - a[channel]) * (place - below));
-  return [mix(0), mix(1), mix(2)];
-}
-
-/** Black or white, whichever stands out more (contrast as WCAG 2 has it). */
-export function textColourOn(background: Rgb): Rgb {
-  const [red, green, blue] = background.map((value) => {
-    const share = value / 255;
-    return share <= 0.04045 ? share / 12.92 : ((share + 0.055) / 1.055) ** 2.4;
-  }) as [number, number, number];
-  const luminance = 0.2126 * red + 0.7152 * green + 0.0722 * blue;
-  return (luminance + 0.05) ** 2 > 1.05 * 0.05 ? [0, 0, 0] : [255, 255, 255];
-}
+import { colourOf, type Rgb, textColourOn } from "./scale.js";
 
 /** Puts text on the colour of a score, with fewer colours in steps that keep the order of the ramps. */
 export function painter(level: ColorSupportLevel, signed: boolean): (text: string, score: number) => string {
@@ -87,9 +61,7 @@ export function colourLevel(stream: NodeJS.WritableStream, env: NodeJS.ProcessEn
   return depth >= 24 ? 3 : depth >= 8 ? 2 : depth >= 4 ? 1 : 0;
 }
 
-function ramp(stops: string): Rgb[] {
-  return stops.split(" ").map((hex) => {
-    const value = Number.parseInt(hex, 16);
-    return [value >> 16, (value >> 8) & 255, value & 255];
-  });
+/** Width of what a stream leads to. */
+export function columnsOf(stream: NodeJS.WritableStream, env: NodeJS.ProcessEnv): number {
+  return "columns" in stream && typeof stream.columns === "number" ? stream.columns : Number(env.COLUMNS) || 80;
 }

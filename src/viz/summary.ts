@@ -25,6 +25,6 @@ function path({ pathSteps, convergenceDeltas }: Attribution): string[] {
   ];
 }
 
-function count(number: number, noun: string): string {
+export function count(number: number, noun: string): string {
   return `${number} ${noun}${number === 1 ? "" : "s"}`;
 }

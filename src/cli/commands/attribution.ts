@@ -27,6 +27,7 @@ export function attributionCommands(program: Command): void {
     .option("--memory-budget <size>", 'working memory, such as "2GiB" (default: half of what is free)', bytes)
     .option("--output <folder>", "where the result is stored", "results")
     .option("--no-save", "do not store the result")
+    .option("--picture <file>", "draw it too: page.html, picture.svg or picture.png")
     .addHelpText("after", `\nExample: tokenlense attribute "The capital of France is" --max-new-tokens 8\n${exitCodes}`)
     .action(async (...args) => (await import("../attribute.js")).attributeCommand(args[0], args[1]));
 

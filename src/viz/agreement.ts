@@ -1,0 +1,86 @@
+import { sampleCorrelation, sampleRankCorrelation } from "simple-statistics";
+import { type CommonOutput, commonOutputs } from "./alignment.js";
+import type { View } from "./view.js";
+
+/** How far two results say the same of an output. Figures are undefined where the tokens are too few, or scores constant. */
+export interface OutputAgreement {
+  /** Its number in the first result and in the second, from 0. */
+  readonly outputs: readonly [number, number];
+  readonly text: string;
+  /** How many tokens before it both have; the figures are over these. */
+  readonly tokens: number;
+  /** Pearson's correlation of the scores, −1 to 1. */
+  readonly pearson: number | undefined;
+  /** Spearman's, of their ranks; ties get the mean of their ranks. */
+  readonly spearman: number | undefined;
+  /** Of the k tokens with the largest sizes in one, the share that is among those of the other, 0 to 1. */
+  readonly topOverlap: number | undefined;
+}
+
+/** Means over the outputs that have the figure, and what they are means of. */
+export interface Agreement extends Pick<OutputAgreement, "pearson" | "spearman" | "topOverlap"> {
+  readonly topK: number;
+  readonly outputs: readonly OutputAgreement[];
+}
+
+/** @param topK Default 3. Outputs with no more tokens than that have no overlap to speak of. */
+export function agreement(a: View, b: View, topK = 3): Agreement {
+  const outputs = commonOutputs(a, b).map((common) => ofOutput(a, b, common, topK));
+  const mean = (figure: "pearson" | "spearman" | "topOverlap") => {
+    const values = outputs.map((output) => output[figure]).filter((value) => value !== undefined);
+    return values.length > 0 ? values.reduce((sum, value) => sum + value, 0) / values.length : undefined;
+  };
+  return { pearson: mean("pearson"), spearman: mean("spearman"), topOverlap: mean("topOverlap"), topK, outputs };
+}
+
+export interface PairAgreement extends Agreement {
+  /** Places of the two among the results. */
+  readonly results: readonly [number, number];
+}
+
+/** Each pair of results. */
+export function compareViews(views: readonly View[], topK?: number): PairAgreement[] {
+  return views.flatMap((a, first) =>
+    views.slice(first + 1).map((b, i) => ({ results: [first, first + 1 + i] as const, ...agreement(a, b, topK) })),
+  );
+}
+
+function ofOutput(a: View, b: View, { a: here, b: there, positions }: CommonOutput, topK: number): OutputAgreement {
+  const first = positions.map((pair) => a.scores[pair.a * a.outputs + here] as number);
+  const second = positions.map((pair) => b.scores[pair.b * b.outputs + there] as number);
+  const enough = positions.length > 2;
+  const known = (value: number) => (Number.isFinite(value) ? value : undefined);
+  const [top, other] = [largest(first, topK), largest(second, topK)];
+  const most = Math.max(top.length, other.length);
+  return {
+    outputs: [here, there],
+    text: a.texts[a.promptLength + here] as string,
+    tokens: positions.length,
+    pearson: enough ? known(sampleCorrelation(first, second)) : undefined,
+    spearman: enough ? known(sampleRankCorrelation(first, second)) : undefined,
+    topOverlap:
+      positions.length > topK && most > 0 ? top.filter((place) => other.includes(place)).length / most : undefined,
+  };
+}
+
+/** Places of the k largest sizes, the largest first; zeros are none of them. */
+export function largest(scores: ArrayLike<number>, k: number): number[] {
+  return Array.from(scores, (score, place) => ({ size: Math.abs(score), place }))
+    .filter(({ size }) => size > 0)
+    .sort((a, b) => b.size - a.size)
+    .slice(0, k)
+    .map(({ place }) => place);
+}
+
+/** An agreement as a row of a table: outputs, Pearson, Spearman, overlap. */
+export function agreementTexts({ outputs, pearson, spearman, topOverlap }: Agreement): string[] {
+  return [
+    String(outputs.length),
+    ...[pearson, spearman].map((value) => (value === undefined ? "–" : correlationText(value))),
+    topOverlap === undefined ? "–" : `${Math.round(100 * topOverlap)} %`,
+  ];
+}
+
+export function correlationText(value: number): string {
+  return value.toFixed(3).replace("-", "−");
+}

@@ -1,0 +1,197 @@
+import { colourOf, hex, inks, type Rgb, rgb, type Theme, textColourOn } from "../scale.js";
+import { figure } from "../text.js";
+import { precedes } from "../view.js";
+import type { Layer } from "./layer.js";
+
+/** What of the heat map lies on the canvas, in CSS pixels. */
+export interface Frame {
+  cellWidth: number;
+  cellHeight: number;
+  /** Room for the labels. */
+  left: number;
+  top: number;
+  width: number;
+  height: number;
+  scrollX: number;
+  scrollY: number;
+}
+
+/** The row and column that are looked at. */
+export interface Mark {
+  row?: number | undefined;
+  column?: number | undefined;
+}
+
+const font = "'DejaVu Sans Mono',Menlo,Consolas,monospace";
+
+export function drawMatrix(
+  canvas: HTMLCanvasElement,
+  frame: Frame,
+  layer: Layer,
+  names: readonly string[],
+  theme: Theme,
+  mark: Mark,
+): void {
+  const context = canvas.getContext("2d");
+  if (context === null || frame.width === 0) return;
+  const { left, top, width, height, cellWidth, cellHeight, scrollX, scrollY } = frame;
+  const { view } = layer;
+  const ink = inks[theme];
+  const ratio = canvas.width / frame.width;
+  context.setTransform(ratio, 0, 0, ratio, 0, 0);
+  context.fillStyle = ink.ground;
+  context.fillRect(0, 0, width, height);
+
+  const columns = range(scrollX, width - left, cellWidth, view.outputs);
+  const rows = range(scrollY, height - top, cellHeight, view.texts.length);
+  const x = (output: number) => left + output * cellWidth - scrollX;
+  const y = (position: number) => top + position * cellHeight - scrollY;
+
+  context.save();
+  context.beginPath();
+  context.rect(left, top, width - left, height - top);
+  context.clip();
+  context.imageSmoothingEnabled = false;
+  context.drawImage(
+    bitmap(layer, theme),
+    left - scrollX,
+    top - scrollY,
+    view.outputs * cellWidth,
+    view.texts.length * cellHeight,
+  );
+  if (cellWidth >= 10) {
+    context.fillStyle = ink.ground;
+    for (let output = columns.from; output <= columns.to; output++) context.fillRect(x(output) - 1, top, 1, height);
+    for (let position = rows.from; position <= rows.to; position++) context.fillRect(left, y(position) - 1, width, 1);
+  }
+  if (cellWidth >= 44) figures(context, layer, theme, { rows, columns, x, y, frame });
+  context.strokeStyle = ink.faint;
+  context.setLineDash([4, 3]);
+  context.beginPath();
+  context.moveTo(left, y(view.promptLength) - 0.5);
+  context.lineTo(x(view.outputs), y(view.promptLength) - 0.5);
+  context.stroke();
+  context.setLineDash([]);
+  context.strokeStyle = ink.mark;
+  context.lineWidth = 2;
+  if (mark.row !== undefined) context.strokeRect(x(0), y(mark.row), view.outputs * cellWidth - 1, cellHeight - 1);
+  if (mark.column !== undefined)
+    context.strokeRect(x(mark.column), y(0), cellWidth - 1, (view.promptLength + mark.column) * cellHeight - 1);
+  context.restore();
+
+  context.textBaseline = "middle";
+  context.font = `12px ${font}`;
+  const label = (name: string, marked: boolean) => {
+    context.fillStyle = marked ? ink.mark : ink.text;
+    return name.length > 17 ? `${[...name].slice(0, 16).join("")}…` : name;
+  };
+  context.save();
+  context.beginPath();
+  context.rect(0, top, left, height - top);
+  context.clip();
+  context.textAlign = "right";
+  for (const position of every(rows, cellHeight, 12))
+    context.fillText(
+      label(names[position] as string, position === mark.row),
+      left - 8,
+      y(position) + cellHeight / 2,
+      left - 12,
+    );
+  context.restore();
+  context.save();
+  context.beginPath();
+  context.rect(left - 10, 0, width - left + 10, top);
+  context.clip();
+  context.textAlign = "left";
+  context.font = `11px ${font}`;
+  for (const output of every(columns, cellWidth, 15)) {
+    context.save();
+    context.translate(x(output) + cellWidth / 2, top - 8);
+    context.rotate(-Math.PI / 3.6);
+    context.fillText(label(names[view.promptLength + output] as string, output === mark.column), 0, 0);
+    context.restore();
+  }
+  context.restore();
+}
+
+interface Range {
+  from: number;
+  to: number;
+}
+
+function range(scroll: number, room: number, cell: number, count: number): Range {
+  return { from: Math.floor(scroll / cell), to: Math.min(count - 1, Math.floor((scroll + room) / cell)) };
+}
+
+/** Those of a range that have room for a label: all, or every second, third … */
+function* every({ from, to }: Range, cell: number, room: number): Generator<number> {
+  const step = Math.ceil(room / cell);
+  for (let place = Math.ceil(from / step) * step; place <= to; place += step) yield place;
+}
+
+interface Visible {
+  rows: Range;
+  columns: Range;
+  x: (output: number) => number;
+  y: (position: number) => number;
+  frame: Frame;
+}
+
+function figures(
+  context: CanvasRenderingContext2D,
+  layer: Layer,
+  theme: Theme,
+  { rows, columns, x, y, frame }: Visible,
+) {
+  const { all, view } = layer;
+  context.textAlign = "center";
+  context.textBaseline = "middle";
+  context.font = `10.5px ${font}`;
+  for (let position = rows.from; position <= rows.to; position++)
+    for (let output = columns.from; output <= columns.to; output++) {
+      const value = layer.value(position, output);
+      if (!precedes(view, position, output) || Number.isNaN(value)) continue;
+      context.fillStyle = hex(textColourOn(colourOf(value / (all.largest || 1), all.signed, theme)));
+      context.fillText(
+        figure(value),
+        x(output) + frame.cellWidth / 2,
+        y(position) + frame.cellHeight / 2,
+        frame.cellWidth - 4,
+      );
+    }
+}
+
+/** Colours per sign: more than a screen shows apart. */
+const shades = 256;
+
+interface Bitmap {
+  key: object;
+  theme: Theme;
+  image: OffscreenCanvas;
+}
+const bitmaps = new WeakMap<Layer, Bitmap>();
+
+/** A pixel for each cell; transparent where a position does not come before the output. */
+function bitmap(layer: Layer, theme: Theme): OffscreenCanvas {
+  const { all, shown, view } = layer;
+  const known = bitmaps.get(layer);
+  if (known?.key === shown && known.theme === theme) return known.image;
+  const { outputs, texts } = view;
+  const hidden = rgb(inks[theme].hidden);
+  const palette = Array.from({ length: 2 * shades + 1 }, (_, i) => colourOf(i / shades - 1, all.signed, theme));
+  const pixels = new ImageData(outputs, texts.length);
+  for (let position = 0; position < texts.length; position++)
+    for (let output = 0; output < outputs; output++) {
+      if (!precedes(view, position, output)) continue;
+      const cell = position * outputs + output;
+      const value = shown.values[cell] as number;
+      const shade = Math.round((value / (all.largest || 1)) * shades);
+      const colour = Number.isNaN(value) ? hidden : (palette[shade + shades] as Rgb);
+      pixels.data.set(colour, 4 * cell);
+      pixels.data[4 * cell + 3] = 255;
+    }
+  const image = new OffscreenCanvas(outputs, texts.length);
+  image.getContext("2d")?.putImageData(pixels, 0, 0);
+  bitmaps.set(layer, { key: shown, theme, image });
+  return image;
+}

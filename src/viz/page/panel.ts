@@ -1,0 +1,39 @@
+import { visible } from "../text.js";
+import { facts } from "../view.js";
+import type { Board } from "./board.js";
+import { details } from "./details.js";
+import { make } from "./dom.js";
+import type { Layer } from "./layer.js";
+import { matrixView } from "./matrix.js";
+import { tokenView } from "./tokens.js";
+
+/** One result: what it is, its text, its heat map. */
+export function panel(board: Board, layer: Layer, letter: string | undefined): HTMLElement {
+  const { view } = layer;
+  const { timings, versions } = view.document.tokenlense_native ?? {};
+  const name = letter === undefined ? "" : `${letter}: `;
+  const method = view.document.metadata.attribution_method ?? "unknown method";
+  const seconds = Object.entries(timings ?? {}).map(([phase, value]) => `${phase} ${value.toFixed(2)} s`);
+  const made = Object.entries(versions ?? {}).map(([product, version]) => `${product} ${version}`);
+  return make(
+    "section",
+    { class: "panel", "aria-label": `${name}${method}` },
+    make(
+      "header",
+      {},
+      make(
+        "h2",
+        { dir: "auto" },
+        ...(letter ? [make("b", { class: "letter" }, letter), " "] : []),
+        visible(view.document.metadata.prompt),
+      ),
+      make("ul", { class: "facts" }, ...[...facts(view), ...seconds, ...made].map((fact) => make("li", {}, fact))),
+    ),
+    make("div", { class: "reading" }, tokenView(board, layer, `${name}tokens`), details(board, layer)),
+    matrixView(
+      board,
+      layer,
+      `${name}heat map: tokens down, outputs across. Arrow keys move, Enter pins, Escape releases.`,
+    ),
+  );
+}

@@ -3,9 +3,11 @@ import { Command } from "commander";
 import { packageVersion } from "../install/paths.js";
 import { attributionCommands } from "./commands/attribution.js";
 import { modelCommands } from "./commands/models.js";
+import { settingsCommands } from "./commands/settings.js";
 import { exitCodes } from "./commands/shared.js";
 import { toolCommands } from "./commands/tools.js";
 import { report } from "./failure.js";
+import { useSettings } from "./settings/hooks.js";
 
 // Everything beyond commander is imported by the command that needs it: the start of the process is part of each run.
 
@@ -13,10 +15,12 @@ const program = new Command("tokenlense")
   .description("Which tokens did a language model lean on? Attribution by true gradients, on this machine.")
   .version(packageVersion())
   .addHelpText("after", exitCodes)
+  .configureHelp({ showGlobalOptions: true })
   .showHelpAfterError("(--help says more)")
   .exitOverride();
 
-for (const define of [attributionCommands, toolCommands, modelCommands]) define(program);
+for (const define of [attributionCommands, toolCommands, modelCommands, settingsCommands]) define(program);
+const printsJson = useSettings(program);
 
 // A reader that has seen enough (`| head`) is no error.
 process.stdout.on("error", (error: NodeJS.ErrnoException) => {
@@ -25,5 +29,5 @@ process.stdout.on("error", (error: NodeJS.ErrnoException) => {
 });
 
 program.parseAsync().catch((error: unknown) => {
-  process.exitCode = report(error, process.argv.includes("--json"));
+  process.exitCode = report(error, printsJson());
 });

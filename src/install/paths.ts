@@ -9,8 +9,13 @@ import envPaths from "env-paths";
  */
 export function cacheDirectory(): string {
   const chosen = process.env.TOKENLENSE_CACHE;
-  return chosen ? resolve(chosen) : envPaths("tokenlense-native", { suffix: "" }).cache;
+  return chosen ? resolve(chosen) : systemFolders().cache;
 }
+
+/** Where the user's own configuration is: the system's place for it (`~/.config/tokenlense-native` on Linux). */
+export const configDirectory = (): string => systemFolders().config;
+
+const systemFolders = () => envPaths("tokenlense-native", { suffix: "" });
 
 /** The folder of this package's package.json, from src/ as from dist/. */
 export function packageRoot(): string {

@@ -10,7 +10,7 @@ import {
   samplingSchema,
 } from "./generate.js";
 import { native } from "./install/binding.js";
-import { packageVersion } from "./install/paths.js";
+import { packageVersion } from "./install/package.js";
 import { resolveChoice } from "./methods/choice.js";
 import type { Method, MethodName, MethodOptions } from "./methods/index.js";
 import { lacking } from "./methods/method.js";

@@ -19,7 +19,7 @@ interface Row {
 }
 
 /** What else is read from the environment, beside options. */
-const otherVariables = [
+export const otherVariables = [
   "TOKENLENSE_CACHE",
   "TOKENLENSE_ADDON",
   "TOKENLENSE_LIBTORCH_URL",

@@ -1,6 +1,6 @@
 #!/usr/bin/env node
 import { Command } from "commander";
-import { packageVersion } from "../install/paths.js";
+import { packageVersion } from "../install/package.js";
 import { attributionCommands } from "./commands/attribution.js";
 import { modelCommands } from "./commands/models.js";
 import { settingsCommands } from "./commands/settings.js";

@@ -1,5 +1,5 @@
 import { basename, join } from "node:path";
-import { lilconfig } from "lilconfig";
+import { lilconfigSync } from "lilconfig";
 import { TokenlenseError } from "../../errors.js";
 import { configDirectory } from "../../install/paths.js";
 
@@ -18,13 +18,16 @@ export const userFile = () => join(configDirectory(), "config.json");
  * The files in force, the strongest first: the one that was chosen, else the project's; then the user's.
  * @throws ERR_TOKENLENSE_INPUT for a file that is no JSON object; ERR_TOKENLENSE_FILE for one that cannot be read.
  */
-export async function configFiles(chosen: string | undefined): Promise<ConfigFile[]> {
-  const searcher = lilconfig("tokenlense", { searchPlaces: projectFiles, loaders: { ".json": parse, noExt: parse } });
+export function configFiles(chosen: string | undefined): ConfigFile[] {
+  const searcher = lilconfigSync("tokenlense", {
+    searchPlaces: projectFiles,
+    loaders: { ".json": parse, noExt: parse },
+  });
   const found =
     chosen === undefined
-      ? await reading("the configuration", searcher.search())
-      : await reading(chosen, searcher.load(chosen));
-  const own = await reading(userFile(), searcher.load(userFile()), true);
+      ? reading("the configuration", () => searcher.search())
+      : reading(chosen, () => searcher.load(chosen));
+  const own = reading(userFile(), () => searcher.load(userFile()), true);
   return [
     ...(found ? [toFile(found.filepath, chosen === undefined ? "project" : "flag", found.config)] : []),
     ...(own ? [toFile(own.filepath, "user", own.config)] : []),
@@ -41,9 +44,9 @@ function parse(path: string, text: string): unknown {
   }
 }
 
-async function reading<T>(path: string, work: Promise<T>, optional = false): Promise<T | undefined> {
+function reading<T>(path: string, work: () => T, optional = false): T | undefined {
   try {
-    return await work;
+    return work();
   } catch (cause) {
     if (cause instanceof TokenlenseError) throw cause;
     if (optional && ["ENOENT", "ENOTDIR"].includes((cause as NodeJS.ErrnoException).code ?? "")) return undefined;

@@ -22,10 +22,8 @@ export const originOf = (command: Command, key: string): Origin | undefined => f
 
 /** The files in force for a program that has read its own flags. */
 export async function filesOf(program: Command, env = process.env) {
-  const files = await configFiles(
-    program.opts<{ config?: string }>().config ?? (env[variableName("config")] || undefined),
-  );
-  for (const file of files) requireKnownKeys(file, program);
+  const files = configFiles(program.opts<{ config?: string }>().config ?? (env[variableName("config")] || undefined));
+  for (const file of files) await requireKnownKeys(file, program);
   return files;
 }
 

@@ -1,7 +1,6 @@
 import { dirname } from "node:path";
 import type { Command, Option } from "commander";
 import { TokenlenseError } from "../../errors.js";
-import { unknownName } from "../../nearest.js";
 import { type ConfigFile, isSection } from "./files.js";
 import { pathOf } from "./hooks.js";
 
@@ -66,21 +65,22 @@ function keysOf(command: Command): string[] {
 }
 
 /** @throws ERR_TOKENLENSE_INPUT for a key that is no option's and no command's, with the nearest. */
-export function requireKnownKeys(
+export async function requireKnownKeys(
   file: ConfigFile,
   command: Command,
   part = file.content,
   scope: readonly string[] = [],
-): void {
+): Promise<void> {
   const keys = keysOf(command);
   for (const [key, value] of Object.entries(part)) {
     const name = `${file.path}: ${[...scope, key].join(".")}`;
     const below = child(command, key);
-    if (below && isSection(value)) requireKnownKeys(file, below, value, [...scope, key]);
+    if (below && isSection(value)) await requireKnownKeys(file, below, value, [...scope, key]);
     else if (keys.includes(key)) continue;
     else if (below) throw new TokenlenseError("ERR_TOKENLENSE_INPUT", `${name}: expected an object of its options.`);
     else {
       const names = [...keys, ...command.commands.map((candidate) => candidate.name())];
+      const { unknownName } = await import("../../nearest.js");
       const { hint } = unknownName("key", key, names);
       throw new TokenlenseError("ERR_TOKENLENSE_INPUT", `${name}: unknown key.`, { hint });
     }

@@ -53,9 +53,9 @@ function walk(program: Command, words: readonly string[]) {
   let waiting: Option | undefined;
   let operands = 0;
   for (const word of words) {
-    const option = word.startsWith("-") ? findOption(command, word) : undefined;
+    const flag = /^-./.test(word);
     const below = command.commands.find((candidate) => candidate.name() === word);
-    if (word.startsWith("-")) waiting = option?.required ? option : undefined;
+    if (flag) waiting = takingValue(findOption(command, word));
     else if (waiting) waiting = waiting.variadic ? waiting : undefined;
     else if (below && operands === 0) command = below;
     else operands++;
@@ -63,6 +63,7 @@ function walk(program: Command, words: readonly string[]) {
   return { command, waiting, operands };
 }
 
+const takingValue = (option: Option | undefined) => (option?.required ? option : undefined);
 const lineage = (command: Command): Command[] => (command.parent ? [command, ...lineage(command.parent)] : [command]);
 const findOption = (command: Command, flag: string) =>
   lineage(command)

@@ -90,7 +90,7 @@ interface Report extends ReturnType<typeof variablesOf> {
 }
 
 function text({ files, variables, unknownVariables, commands }: Report, whole: boolean): string[] {
-  const titles: Record<string, string> = { project: "the project's", user: "yours", flag: "chosen by --config" };
+  const titles: Record<string, string> = { project: "the project's", user: "yours", flag: "chosen" };
   const set = (row: Row) => whole || row.from !== undefined;
   const shown = commands.filter(({ options }) => options.some(set));
   return [

@@ -33,3 +33,7 @@ export function overModel(command: Command): Command {
     .option("--seed <number>", "of sampling; drawn, and reported, where none is given", wholeNumber)
     .option("--json", "print JSON");
 }
+
+/** For commands with --method and --option, --step, --step-score or --sensitivity: held to the registries of both. */
+export const overMethod = (command: Command): Command =>
+  heldTo(command, async (flags) => (await import("../choice.js")).choiceSchemas(flags));

@@ -3,7 +3,7 @@ import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { basename, dirname, join } from "node:path";
 import { performance } from "node:perf_hooks";
-import { packageRoot } from "../src/install/paths.js";
+import { packageRoot } from "../src/install/package.js";
 import { MODEL, type PeerEnvironment } from "./environment.js";
 import { type Spread, spread } from "./numbers.js";
 

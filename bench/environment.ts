@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import { environmentPython, pythonEnvironment } from "../src/install/environment.js";
-import { packageRoot } from "../src/install/paths.js";
+import { packageRoot } from "../src/install/package.js";
 import { terminalProgress } from "../src/install/progress.js";
 import { findPython } from "../src/install/python.js";
 import { KNOWN_MODELS, obtain } from "../src/models/sources.js";

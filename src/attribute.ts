@@ -10,13 +10,21 @@ import {
   samplingSchema,
 } from "./generate.js";
 import { native } from "./install/binding.js";
-import { packageVersion } from "./install/paths.js";
+import { packageVersion } from "./install/package.js";
 import { resolveChoice } from "./methods/choice.js";
 import type { Method, MethodName, MethodOptions } from "./methods/index.js";
 import { lacking } from "./methods/method.js";
 import type { Model } from "./models/model.js";
 import type { AttributionPlan } from "./native.js";
-import { callback, maxNewTokens, parseOptions, promptOptions, targetOptions } from "./options.js";
+import {
+  callback,
+  maxNewTokens,
+  memoryBudget,
+  parseOptions,
+  promptOptions,
+  stepChoice,
+  targetOptions,
+} from "./options.js";
 import { Attribution } from "./result.js";
 import {
   endedAtOnce,
@@ -70,8 +78,6 @@ export interface AttributeOptions<Name extends MethodName = MethodName> extends 
   onProgress?: ((progress: AttributionProgress) => void) | undefined;
 }
 
-const stepChoice = z.union([z.string(), z.looseObject({ name: z.string() })]);
-
 const schema = z.strictObject({
   ...promptOptions,
   ...targetOptions,
@@ -83,7 +89,7 @@ const schema = z.strictObject({
   stepScores: z.array(stepChoice).default(["probability"]),
   contrast: contrastSchema.optional(),
   aggregate: z.string().optional(),
-  memoryBudget: z.int().positive().optional(),
+  memoryBudget,
   onProgress: callback<NonNullable<AttributeOptions["onProgress"]>>(),
 });
 

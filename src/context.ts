@@ -3,7 +3,7 @@ import { type AttributeOptions, type AttributionProgress, attribute } from "./at
 import { generate, type SamplingOptions, samplingSchema } from "./generate.js";
 import type { MethodName, MethodOptions } from "./methods/index.js";
 import type { Model } from "./models/model.js";
-import { callback, maxNewTokens, parseOptions, promptOptions } from "./options.js";
+import { callback, maxNewTokens, memoryBudget, parseOptions, promptOptions } from "./options.js";
 import type { Token } from "./result.js";
 import { continuation, continuationIds, endedAtOnce, joinIds, toTokens } from "./sequence.js";
 import type { StepChoice } from "./steps/index.js";
@@ -94,7 +94,7 @@ const schema = z.strictObject({
   step: z.custom<StepChoice>().default("contrast_prob_diff"),
   cueThreshold: z.number().default(1),
   cueTopK: z.int().positive().optional(),
-  memoryBudget: z.int().positive().optional(),
+  memoryBudget,
   signal: promptOptions.signal,
   onProgress: callback<NonNullable<AttributeContextOptions["onProgress"]>>(),
 });

@@ -47,6 +47,20 @@ export const samplingOptions = {
 
 export const maxNewTokens = z.int().positive().default(32);
 
+/** Bytes. */
+export const memoryBudget = z.int().positive().optional();
+
+/** A step function by its name, or with options. */
+export const stepChoice = z.union([z.string(), z.looseObject({ name: z.string() })], {
+  error: "expected a name, or an object with a name and options",
+});
+
+/** What libtorch calls them; which there are here, only it can say. */
+export const deviceNames = ["auto", "cpu", "cuda", "mps"] as const;
+export const device = z
+  .string()
+  .regex(new RegExp(`^(${deviceNames.join("|")}|cuda:\\d+)$`), 'expected "auto", "cpu", "cuda", "cuda:1" or "mps"');
+
 /** For a callback; zod's own function schema would wrap it. */
 export function callback<Callback>() {
   return z.custom<Callback>((value) => typeof value === "function", "expected a function").optional();

@@ -3,6 +3,19 @@ import { TokenlenseError } from "../errors.js";
 
 export const exitCodes = { done: 0, failed: 1, usage: 2, cancelled: 130 } as const;
 
+const meanings: Readonly<Record<keyof typeof exitCodes, string>> = {
+  done: "done",
+  failed: "an error",
+  usage: "a wrong argument, variable or configuration",
+  cancelled: "cancelled with Ctrl-C",
+};
+
+/** For the end of each command's help. */
+export const exitCodesText = `
+Exit codes: ${Object.entries(meanings)
+  .map(([name, meaning]) => `${exitCodes[name as keyof typeof exitCodes]} ${meaning}`)
+  .join(", ")}.`;
+
 /** Tells the user what went wrong, on stderr or as JSON on stdout, and gives the exit code. */
 export function report(thrown: unknown, json: boolean): number {
   // commander has printed its own message, and --help and --version come this way too.

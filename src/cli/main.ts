@@ -1,14 +1,16 @@
 #!/usr/bin/env node
 import { Command } from "commander";
-import { packageVersion } from "../install/paths.js";
+import { packageVersion } from "../install/package.js";
 import { attributionCommands } from "./commands/attribution.js";
 import { convertCommands } from "./commands/convert.js";
 import { modelCommands } from "./commands/models.js";
 import { pictureCommands } from "./commands/pictures.js";
 import { resultCommands } from "./commands/results.js";
+import { settingsCommands } from "./commands/settings.js";
 import { exitCodes } from "./commands/shared.js";
 import { toolCommands } from "./commands/tools.js";
 import { report } from "./failure.js";
+import { useSettings } from "./settings/hooks.js";
 
 // Everything beyond commander is imported by the command that needs it: the start of the process is part of each run.
 
@@ -16,6 +18,7 @@ const program = new Command("tokenlense")
   .description("Which tokens did a language model lean on? Attribution by true gradients, on this machine.")
   .version(packageVersion())
   .addHelpText("after", exitCodes)
+  .configureHelp({ showGlobalOptions: true })
   .showHelpAfterError("(--help says more)")
   .exitOverride();
 
@@ -26,8 +29,10 @@ for (const define of [
   convertCommands,
   toolCommands,
   modelCommands,
+  settingsCommands,
 ])
   define(program);
+const printsJson = useSettings(program);
 
 // A reader that has seen enough (`| head`) is no error.
 process.stdout.on("error", (error: NodeJS.ErrnoException) => {
@@ -36,5 +41,5 @@ process.stdout.on("error", (error: NodeJS.ErrnoException) => {
 });
 
 program.parseAsync().catch((error: unknown) => {
-  process.exitCode = report(error, process.argv.includes("--json"));
+  process.exitCode = report(error, printsJson());
 });

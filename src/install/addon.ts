@@ -2,7 +2,7 @@ import { existsSync } from "node:fs";
 import { createRequire } from "node:module";
 import { dirname, join, resolve, sep } from "node:path";
 import { TokenlenseError } from "../errors.js";
-import { packageRoot } from "./paths.js";
+import { packageRoot } from "./package.js";
 
 /** The compiled halves of the package, as files. */
 export interface Addon {

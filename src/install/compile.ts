@@ -8,7 +8,7 @@ import { TokenlenseError } from "../errors.js";
 import { CommandError, runLogged } from "./command.js";
 import type { Libtorch } from "./layout.js";
 import { withLock } from "./lock.js";
-import { packageRoot, packageVersion } from "./paths.js";
+import { packageRoot, packageVersion } from "./package.js";
 import type { Progress } from "./progress.js";
 import { LIBTORCH_VERSION } from "./versions.js";
 

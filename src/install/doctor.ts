@@ -9,7 +9,8 @@ import { type Addon, findAddon } from "./addon.js";
 import { binding } from "./binding.js";
 import type { Libtorch } from "./layout.js";
 import { findLibtorch, libtorchError } from "./libtorch.js";
-import { cacheDirectory, packageRoot, packageVersion } from "./paths.js";
+import { packageRoot, packageVersion } from "./package.js";
+import { cacheDirectory } from "./paths.js";
 import { LIBTORCH_VERSION } from "./versions.js";
 
 /** Something that keeps the package, or part of it, from working. */

@@ -1,6 +1,4 @@
-import { existsSync, readFileSync } from "node:fs";
-import { dirname, join, resolve } from "node:path";
-import { fileURLToPath } from "node:url";
+import { resolve } from "node:path";
 import envPaths from "env-paths";
 
 /**
@@ -9,20 +7,10 @@ import envPaths from "env-paths";
  */
 export function cacheDirectory(): string {
   const chosen = process.env.TOKENLENSE_CACHE;
-  return chosen ? resolve(chosen) : envPaths("tokenlense-native", { suffix: "" }).cache;
+  return chosen ? resolve(chosen) : systemFolders().cache;
 }
 
-/** The folder of this package's package.json, from src/ as from dist/. */
-export function packageRoot(): string {
-  const start = dirname(fileURLToPath(import.meta.url));
-  for (let folder = start; ; folder = dirname(folder)) {
-    if (existsSync(join(folder, "package.json"))) return folder;
-    if (folder === dirname(folder)) throw new Error(`no package.json above ${start}`);
-  }
-}
+/** Where the user's own configuration is: the system's place for it (`~/.config/tokenlense-native` on Linux). */
+export const configDirectory = (): string => systemFolders().config;
 
-/** What this package's package.json says of it. */
-export function packageVersion(): string {
-  const text = readFileSync(join(packageRoot(), "package.json"), "utf8");
-  return (JSON.parse(text) as { version: string }).version;
-}
+const systemFolders = () => envPaths("tokenlense-native", { suffix: "" });

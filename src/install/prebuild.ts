@@ -5,7 +5,7 @@ import { dirname, join } from "node:path";
 import { promisify } from "node:util";
 import { LOADER } from "./addon.js";
 import { buildFolders, STAMP } from "./compile.js";
-import { packageRoot } from "./paths.js";
+import { packageRoot } from "./package.js";
 
 // `npm run build:prebuilds`: compiles for this platform and writes prebuilds/<platform>-<arch>/, which node-gyp-build finds when there is no
 // build/: tokenlense.<libc>.node, and beside it the loader.

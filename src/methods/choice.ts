@@ -42,7 +42,11 @@ export function resolveChoice(choice: MethodChoice): ResolvedChoice {
   };
 }
 
-function methodOptions(method: Method, options: Record<string, unknown>): unknown {
+/**
+ * A method's own options, with defaults.
+ * @throws ERR_TOKENLENSE_INPUT; for an option that is not known, with the nearest.
+ */
+export function methodOptions(method: Method, options: Record<string, unknown>): unknown {
   const known = Object.keys((method.options as z.ZodObject).shape);
   const unknown = Object.keys(options).find((name) => !known.includes(name));
   if (unknown !== undefined) throw unknownName(`option of ${method.name}`, unknown, known);

@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import { readdir, rm } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { native } from "../install/binding.js";
-import { packageVersion } from "../install/paths.js";
+import { packageVersion } from "../install/package.js";
 import type { BuildSpec } from "../native.js";
 import { run } from "../task.js";
 import { makeOnce, modelCache } from "./cache.js";

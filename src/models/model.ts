@@ -1,8 +1,10 @@
 import { existsSync } from "node:fs";
 import { rm, utimes } from "node:fs/promises";
+import { z } from "zod";
 import { TokenlenseError } from "../errors.js";
 import { native } from "../install/binding.js";
 import type { NativeModel } from "../native.js";
+import { device, parseOptions } from "../options.js";
 import { run, throwIfCancelled } from "../task.js";
 import { buildArchive } from "./build.js";
 import { ARCHIVE_FILES, CONTRACT_HINT, type Contract, parseContract } from "./contract.js";
@@ -17,6 +19,8 @@ export interface LoadModelOptions extends BuildOptions {
   /** "auto" takes a CUDA device where libtorch sees one, else the CPU; or "cpu", "cuda", "cuda:1", "mps". Default "auto". */
   device?: string | undefined;
 }
+
+const checkedOptions = z.looseObject({ device: device.optional() });
 
 /** A model in memory. Its weights go back at `dispose()`, or when it is collected. */
 export class Model implements Disposable {
@@ -60,12 +64,13 @@ export class Model implements Disposable {
  * @param source a known name ("smollm2-135m-instruct"); a .gguf file; a folder with config.json, tokenizer.json and
  * safetensors files, or with one .gguf file; a .pt archive of this package; or, where there is no such file or folder, a
  * repository of the Hugging Face hub: "owner/name", "owner/name@revision", "owner/name:file.gguf".
- * @throws ERR_TOKENLENSE_MODEL for an unknown name, ERR_TOKENLENSE_FILE for a path that is not there, _FORMAT, _QUANTISATION and
+ * @throws ERR_TOKENLENSE_INPUT for an option, ERR_TOKENLENSE_MODEL for an unknown name, ERR_TOKENLENSE_FILE for a path that is not there, _FORMAT, _QUANTISATION and
  * _ARCHITECTURE for a model that cannot be read, _ACCESS, _DOWNLOAD, _DISK, _CANCELLED, and the addon's own.
  */
 export async function loadModel(source: string, options: LoadModelOptions = {}): Promise<Model> {
   try {
     throwIfCancelled(options.signal);
+    parseOptions(checkedOptions, options);
     return await locateAndLoad(source, options);
   } catch (error) {
     throw TokenlenseError.from(error);

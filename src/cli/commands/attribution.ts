@@ -1,10 +1,10 @@
 import { type Command, Option } from "commander";
 import { assignment, bytes, number, step, stepList } from "../values.js";
-import { exitCodes, overModel } from "./shared.js";
+import { exitCodes, overMethod, overModel } from "./shared.js";
 
 /** `attribute`, `attribute-context`, `generate`. */
 export function attributionCommands(program: Command): void {
-  overModel(program.command("attribute"))
+  overMethod(overModel(program.command("attribute")))
     .description("Show and store which tokens each generated token leaned on.")
     .option("--target <text>", "the whole text, beginning with the prompt, in place of generating one")
     .option("--method <name>", "attribution method; `tokenlense methods` lists them", "saliency")
@@ -31,7 +31,7 @@ export function attributionCommands(program: Command): void {
     .addHelpText("after", `\nExample: tokenlense attribute "The capital of France is" --max-new-tokens 8\n${exitCodes}`)
     .action(async (...args) => (await import("../attribute.js")).attributeCommand(args[0], args[1]));
 
-  overModel(program.command("attribute-context"))
+  overMethod(overModel(program.command("attribute-context")))
     .description("Show which outputs a context changed, and by which of its tokens (PECoRe).")
     .requiredOption("--context <text>", "what the prompt may lean on")
     .option("--template <text>", "how the two are put together", "{context} {current}")

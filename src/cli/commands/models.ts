@@ -18,7 +18,7 @@ export function modelCommands(program: Command): void {
     .command("pull")
     .description("Download a model, without building or loading it.")
     .argument(
-      "<name>",
+      "<model>",
       "a known name, or owner/name, owner/name@revision, owner/name:file.gguf of the Hugging Face hub",
     )
     .option("--json", "print JSON")
@@ -28,7 +28,7 @@ export function modelCommands(program: Command): void {
   models
     .command("build")
     .description("Build a model's archive, which loading would do else.")
-    .argument("<source>", "a name, a folder, a .gguf file, or owner/name of the Hugging Face hub")
+    .argument("<model>", "a name, a folder, a .gguf file, or owner/name of the Hugging Face hub")
     .option("--output <file.pt>", "where; default: in the cache")
     .addOption(dtypeOption())
     .option("--json", "print JSON")
@@ -46,7 +46,7 @@ export function modelCommands(program: Command): void {
   models
     .command("remove")
     .description("Remove a model from this package's cache. A process that has it loaded keeps it.")
-    .argument("<name>", "a name or path that `models list` shows")
+    .argument("<model>", "a name or path that `models list` shows")
     .option("--hub", "its repository in the Hugging Face cache too, with all revisions: Python uses the same")
     .option("--dry-run", "only list what would be removed")
     .option("--json", "print JSON")

@@ -1,8 +1,8 @@
 import { type Command, Option } from "commander";
+import { heldTo } from "../settings/schemas.js";
 import { number, wholeNumber } from "../values.js";
 
-export const exitCodes = `
-Exit codes: 0 done, 1 an error, 2 a wrong argument, 130 cancelled with Ctrl-C.`;
+export { exitCodesText as exitCodes } from "../failure.js";
 
 export const dtypeOption = () =>
   new Option("--dtype <dtype>", "what weights are kept in, where the archive is built here (default: float32)").choices(
@@ -11,6 +11,10 @@ export const dtypeOption = () =>
 
 /** What the commands that run a model on a prompt share. */
 export function overModel(command: Command): Command {
+  heldTo(command, async () => {
+    const { samplingOptions, maxNewTokens, memoryBudget, device } = await import("../../options.js");
+    return { ...samplingOptions, maxNewTokens, memoryBudget, device };
+  });
   return command
     .argument("<prompt>", 'the text, or "-" to read it from stdin')
     .option(
@@ -29,3 +33,7 @@ export function overModel(command: Command): Command {
     .option("--seed <number>", "of sampling; drawn, and reported, where none is given", wholeNumber)
     .option("--json", "print JSON");
 }
+
+/** For commands with --method and --option, --step, --step-score or --sensitivity: held to the registries of both. */
+export const overMethod = (command: Command): Command =>
+  heldTo(command, async (flags) => (await import("../choice.js")).choiceSchemas(flags));

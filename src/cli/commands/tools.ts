@@ -1,4 +1,5 @@
 import { type Command, Option } from "commander";
+import { notFromProject } from "../settings/schemas.js";
 import { exitCodes } from "./shared.js";
 
 /** `export`, `doctor`, `methods`. */
@@ -9,9 +10,15 @@ export function toolCommands(program: Command): void {
     .argument("<model>", "a Hugging Face folder, or a name on the hub")
     .argument("<archive>", "the .pt file to write")
     .option("--revision <name>", "branch, tag or commit on the hub")
-    .option("--trust-remote-code", "run the Python code that comes with the model", false)
+    .addOption(
+      notFromProject(new Option("--trust-remote-code", "run the Python code that comes with the model").default(false)),
+    )
     .addOption(new Option("--dtype <type>", "of the weights").choices(["float32"]).default("float32"))
-    .option("--python <path>", "Python 3.11 to 3.14, from which the exporter's own environment is made once")
+    .addOption(
+      notFromProject(
+        new Option("--python <path>", "Python 3.11 to 3.14, from which the exporter's own environment is made once"),
+      ),
+    )
     .option("--json", "print JSON")
     .addHelpText("after", `\nExample: tokenlense export EleutherAI/pythia-70m pythia.pt\n${exitCodes}`)
     .action(async (...args) => (await import("../export.js")).exportCommand(args[0], args[1], args[2]));
@@ -20,11 +27,13 @@ export function toolCommands(program: Command): void {
     .command("doctor")
     .description("What was found on this machine: libtorch, addon, devices, matrix product paths, caches.")
     .option("--json", "print JSON")
+    .addHelpText("after", `\nExample: tokenlense doctor --json\n${exitCodes}`)
     .action(async (flags) => (await import("../doctor.js")).doctorCommand(flags));
 
   program
     .command("methods")
     .description("List attribution methods and step functions.")
     .option("--json", "print JSON")
+    .addHelpText("after", `\nExample: tokenlense methods --json\n${exitCodes}`)
     .action(async (flags) => (await import("../methods.js")).methodsCommand(flags));
 }

@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { TokenlenseError } from "../../errors.js";
-import { packageRoot } from "../../install/paths.js";
+import { packageRoot } from "../../install/package.js";
 import type { BuildSpec, WeightPart, WeightSpec } from "../../native.js";
 import { type Checkpoint, ENCODINGS, inconsistent, type StoredTensor, unsupported } from "../checkpoint.js";
 import type { Dtype } from "../contract.js";

@@ -2,7 +2,7 @@ import { rmSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import { attribute, loadModel, visualize } from "../src/index.js";
-import { packageRoot } from "../src/install/paths.js";
+import { packageRoot } from "../src/install/package.js";
 import { launchChromium } from "../tests/viz/chromium.js";
 
 // README's pictures of the page: `npm run pictures` attributes by the default model and takes them in Chromium.

@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { TokenlenseError } from "../errors.js";
-import { packageRoot } from "../install/paths.js";
+import { packageRoot } from "../install/package.js";
 import type { NativeDocument } from "../storage/schema.js";
 import { escapeMarkup } from "./markup.js";
 import type { Theme } from "./scale.js";

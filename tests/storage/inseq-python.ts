@@ -3,7 +3,7 @@ import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { packageRoot } from "../../src/install/paths.js";
+import { packageRoot } from "../../src/install/package.js";
 import { terminalProgress } from "../../src/install/progress.js";
 import { exporterPython } from "../../src/models/exporter.js";
 import { pythonPackages } from "../python-packages.js";

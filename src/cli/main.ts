@@ -2,6 +2,7 @@
 import { Command } from "commander";
 import { packageVersion } from "../install/paths.js";
 import { attributionCommands } from "./commands/attribution.js";
+import { datasetCommands } from "./commands/dataset.js";
 import { modelCommands } from "./commands/models.js";
 import { exitCodes } from "./commands/shared.js";
 import { toolCommands } from "./commands/tools.js";
@@ -16,7 +17,7 @@ const program = new Command("tokenlense")
   .showHelpAfterError("(--help says more)")
   .exitOverride();
 
-for (const define of [attributionCommands, toolCommands, modelCommands]) define(program);
+for (const define of [attributionCommands, datasetCommands, toolCommands, modelCommands]) define(program);
 
 // A reader that has seen enough (`| head`) is no error.
 process.stdout.on("error", (error: NodeJS.ErrnoException) => {

@@ -1,28 +1,42 @@
 import { pipeline, Readable } from "node:stream";
-import { type CsvError, parse } from "csv-parse";
-import { TokenlenseError } from "../errors.js";
+import { CsvError, parse } from "csv-parse";
 import { fault, readLines } from "./lines.js";
 import type { Row } from "./table.js";
 
+/** What the parser makes of a record with the option `raw`. */
+interface Parsed {
+  record: string[];
+  raw: string;
+}
+
 /** CSV as RFC 4180 has it, with a header; quoted values may hold line ends. Empty lines are passed over. */
 export async function* csvRows(file: string): AsyncGenerator<Row, void, undefined> {
-  const parser = parse({ raw: true, skip_empty_lines: true, record_delimiter: ["\r\n", "\n"] });
+  let before = 0; // lines of the records so far; counted in the parser, which may be ahead of its reader
+  const begin = (raw = "") => before + 1 + emptyLines(raw);
+  const parser = parse({
+    raw: true,
+    skip_empty_lines: true,
+    max_record_size: 2 ** 26, // an open quote would take in the whole file
+    record_delimiter: ["\r\n", "\n"],
+    on_record: (parsed: unknown) => {
+      const { record, raw } = parsed as Parsed; // as its types do not say
+      const line = String(begin(raw));
+      before += count(raw);
+      return [line, ...record];
+    },
+  });
   pipeline(Readable.from(withLineEnds(file)), parser, () => {}); // errors come out of the parser
-  let before = 0; // lines that are read
   let header: string[] | undefined;
   try {
-    for await (const { record, raw } of parser as AsyncIterable<{ record: string[]; raw: string }>) {
-      const line = before + 1 + emptyLines(raw);
-      before += count(raw);
-      if (header) yield { line, values: Object.fromEntries(header.map((name, i) => [name, record[i]])) };
-      else header = checkedHeader(record, file, line);
+    for await (const [line, ...values] of parser as AsyncIterable<string[]>) {
+      if (header) yield { line: Number(line), values: Object.fromEntries(header.map((name, i) => [name, values[i]])) };
+      else header = checkedHeader(values, file, Number(line));
     }
   } catch (cause) {
-    if (cause instanceof TokenlenseError) throw cause;
-    const { message, raw } = cause as CsvError & { raw?: string };
-    const what = message.replaceAll(/,? (on|at) line \d+/g, "");
+    if (!(cause instanceof CsvError)) throw cause;
+    const what = cause.message.replaceAll(/,? (on|at) line \d+/g, "");
     const hint = "Values with commas, quotes or line ends need quotes, and quotes in them are doubled.";
-    throw fault(file, before + 1 + emptyLines(raw ?? ""), `begins what is not CSV: ${what}.`, hint, cause);
+    throw fault(file, begin(cause.raw as string | undefined), `begins what is not CSV: ${what}.`, hint, cause);
   } finally {
     parser.destroy();
   }

@@ -1,5 +1,5 @@
 import { type Command, Option } from "commander";
-import { number, wholeNumber } from "../values.js";
+import { assignment, bytes, number, step, stepList, wholeNumber } from "../values.js";
 
 export const exitCodes = `
 Exit codes: 0 done, 1 an error, 2 a wrong argument, 130 cancelled with Ctrl-C.`;
@@ -11,8 +11,12 @@ export const dtypeOption = () =>
 
 /** What the commands that run a model on a prompt share. */
 export function overModel(command: Command): Command {
+  return modelOptions(command.argument("<prompt>", 'the text, or "-" to read it from stdin'));
+}
+
+/** Which model, and how it continues prompts. */
+export function modelOptions(command: Command): Command {
   return command
-    .argument("<prompt>", 'the text, or "-" to read it from stdin')
     .option(
       "--model <model>",
       "a name, a folder, a .gguf or a .pt file, or owner/name on the Hugging Face hub",
@@ -28,4 +32,25 @@ export function overModel(command: Command): Command {
     .option("--top-p <share>", "sample from the likeliest tokens that reach this probability", number, 1)
     .option("--seed <number>", "of sampling; drawn, and reported, where none is given", wholeNumber)
     .option("--json", "print JSON");
+}
+
+/** What is attributed, and how. */
+export function methodOptions(command: Command): Command {
+  return command
+    .option("--method <name>", "attribution method; `tokenlense methods` lists them", "saliency")
+    .option(
+      "--option <name=value...>",
+      'of the method, such as "steps=20" or "baseline=zero"; repeatable',
+      assignment,
+      {},
+    )
+    .option("--step <name>", 'attributed step function, also with options: "kl_divergence:topK=10"', step)
+    .option(
+      "--step-score <name...>",
+      "step function to evaluate beside; repeatable (default: probability)",
+      stepList,
+      [],
+    )
+    .addOption(new Option("--aggregate <how>", "how the embedding dimension goes").choices(["vnorm", "sum"]))
+    .option("--memory-budget <size>", 'working memory, such as "2GiB" (default: half of what is free)', bytes);
 }

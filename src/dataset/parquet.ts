@@ -4,6 +4,10 @@ import { compressors } from "hyparquet-compressors";
 import { TokenlenseError } from "../errors.js";
 import type { Row, TableReader } from "./table.js";
 
+// hyparquet's own takes a byte order mark at the beginning of a value away.
+const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
+const parsers = { stringFromBytes: (bytes: Uint8Array | undefined) => bytes && decoder.decode(bytes) };
+
 /** Parquet, one row group in memory at a time. */
 export async function parquetReader(path: string): Promise<TableReader> {
   await access(path).catch((cause: Error) => {
@@ -21,7 +25,15 @@ export async function parquetReader(path: string): Promise<TableReader> {
       let rowStart = 0;
       for (const { num_rows } of metadata.row_groups) {
         const rowEnd = rowStart + Number(num_rows);
-        const read = { file, metadata, compressors, rowStart, rowEnd, ...(columns && { columns: [...columns] }) };
+        const read = {
+          file,
+          metadata,
+          compressors,
+          parsers,
+          rowStart,
+          rowEnd,
+          ...(columns && { columns: [...columns] }),
+        };
         const rows = await readable(path, () => parquetReadObjects(read));
         for (const [i, values] of rows.entries()) yield { line: rowStart + i + 1, values } satisfies Row;
         rowStart = rowEnd;

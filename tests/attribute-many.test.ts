@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, describe, expect, it } from "vitest";
 import {
   type AttributeInput,
   type AttributeOutcome,
@@ -10,11 +10,7 @@ import {
 } from "../src/index.js";
 import { temporaryFolder, writeTinyModel } from "./tiny-model.js";
 
-const folder = temporaryFolder();
-let model: Model;
-beforeAll(async () => {
-  model = await loadModel(writeTinyModel(folder));
-});
+const model = await loadModel(writeTinyModel(temporaryFolder()));
 afterAll(() => model.dispose());
 
 const code = (name: string) => expect.objectContaining({ code: `ERR_TOKENLENSE_${name}` });

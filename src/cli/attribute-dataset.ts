@@ -149,6 +149,7 @@ async function attributeRest(run: Run, journal: Journal, model: Model, flags: Da
   const outcomes = attributeMany(inputs(), {
     ...{ model, ...choiceOf(flags), maxNewTokens, memoryBudget, signal },
     generation: { temperature, topK, topP, seed },
+    lookAhead: 0, // a killed run loses the prompt in hand, and no second one
   });
   for await (const { input, result, error } of outcomes) {
     const prompt = origins.get(input) as DatasetPrompt;
@@ -205,6 +206,11 @@ function decisive(flags: DatasetFlags): Record<string, unknown> {
 }
 
 function stopped(error: unknown, folder: string, lost: boolean): unknown {
+  if (error instanceof Error && "syscall" in error)
+    return new TokenlenseError("ERR_TOKENLENSE_DISK", `The run in ${folder} cannot go on: ${error.message}`, {
+      hint: "Make room or see to the folder; the same command with --resume goes on.",
+      cause: error,
+    });
   if (!(error instanceof TokenlenseError) || error.code !== "ERR_TOKENLENSE_CANCELLED") return error;
   if (lost)
     return new TokenlenseError("ERR_TOKENLENSE_DISK", `Another process took over ${folder}: this one slept too long.`);

@@ -99,6 +99,10 @@ async function runAlone(run: Run, flags: DatasetFlags): Promise<Summary> {
   if (before) requireSame(before, identity, folder);
   const journal = await Journal.open(folder);
   try {
+    if (!before && !journal.empty)
+      throw new TokenlenseError("ERR_TOKENLENSE_FORMAT", `The run in ${folder} has lost its manifest.`, {
+        hint: "Choose another folder (--output); the results that are in this one stay good.",
+      });
     using model = await openModel(flags, signal, progress);
     const { contract, native: handle, name } = model;
     const source = { name, sha256: contract.source.sha256, dtype: contract.dtype, device: handle.device };

@@ -55,6 +55,11 @@ export class Journal {
     }
   }
 
+  /** Nothing was run yet. */
+  get empty(): boolean {
+    return this.#entries.size === 0;
+  }
+
   /**
    * Whether a prompt's result is stored.
    * @throws ERR_TOKENLENSE_INPUT where another prompt had its place.
@@ -125,7 +130,7 @@ async function tidy(folder: string, entries: readonly Entry[]): Promise<Set<stri
   const names = await readdir(folder);
   const stems = new Set(entries.flatMap((entry) => ("file" in entry ? [withoutEnding(entry.file)] : [])));
   const isLeftover = (name: string) => {
-    if (/^\.[0-9a-f-]{36}\.tmp$/.test(name)) return true;
+    if (/^\.[0-9a-f-]{36}(\.\w+)?\.tmp$/.test(name)) return true;
     if (!last || !("storing" in last) || !name.startsWith(last.storing)) return false;
     // `save` puts a number after the stem where its name is taken, and a result may have more files than one.
     const [stem] = /^(-\d+)?(?=\.)/.exec(name.slice(last.storing.length)) ?? [];

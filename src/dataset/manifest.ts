@@ -6,7 +6,6 @@ import { TokenlenseError } from "../errors.js";
 
 const MANIFEST = "manifest.json";
 
-const text = z.record(z.string(), z.unknown());
 const manifestSchema = z.object({
   version: z.literal(1),
   /** Of this package ("tokenlense-native"), libtorch and Node. */
@@ -19,7 +18,7 @@ const manifestSchema = z.object({
     columns: z.record(z.string(), z.string()),
   }),
   /** What decides the results, by the command line's names; what is absent was left to its default. */
-  options: text,
+  options: z.record(z.string(), z.unknown()),
   /** ISO 8601. */
   started: z.string(),
   /** null until every prompt is through. */

@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { basename, join } from "node:path";
 import { beforeAll, describe, expect, it } from "vitest";
 import { load } from "../../src/storage/results.js";
@@ -140,6 +140,8 @@ describe("--resume", () => {
     );
     write("resumed.txt", "The sea is\n");
     expect(lines((await run([...args, "--resume"])).stdout)[0].error.message).toContain("the dataset");
+    rmSync(join(folder, "resumed", "manifest.json"));
+    expect(lines((await run([...args, "--resume"])).stdout)[0].error.message).toContain("has lost its manifest");
     expect(readdirSync(join(folder, "resumed")).filter((name) => /^\d/.test(name))).toEqual(results);
   });
 

@@ -74,13 +74,19 @@ describe("Journal", () => {
       "notes.txt",
       "s.json",
       "s-2.json",
-      "s-2.f32",
+      "s-2.safetensors",
       "st.json",
       "s-x.json",
       "s_inseq.json",
       "manifest.json",
     ];
-    await put(...theirs, "s-3.json", "s-3.f32", ".0f8fad5b-d9cb-469f-a165-70867728950e.tmp");
+    await put(
+      ...theirs,
+      "s-3.json",
+      "s-3.safetensors",
+      ".0f8fad5b-d9cb-469f-a165-70867728950e.tmp",
+      ".7c9e6679-7425-40de-944b-e07fc1f90ae7.safetensors.tmp",
+    );
     await reopened(async (journal) => {
       await journal.stored(first, "s.json");
       await journal.stored(second, "s-2.json");

@@ -78,7 +78,7 @@ export interface AttributeOptions<Name extends MethodName = MethodName> extends 
   onProgress?: ((progress: AttributionProgress) => void) | undefined;
 }
 
-const schema = z.strictObject({
+export const attributeSchema = z.strictObject({
   ...promptOptions,
   ...targetOptions,
   maxNewTokens,
@@ -104,7 +104,7 @@ const schema = z.strictObject({
 export async function attribute<Name extends MethodName = MethodName>(
   options: AttributeOptions<Name>,
 ): Promise<Attribution> {
-  const checked = parseOptions(schema, options);
+  const checked = parseOptions(attributeSchema, options);
   const { model, signal, onProgress } = checked;
   const { method, own, step, stepScores } = resolveChoice(checked);
   requireCapability(model, method);
@@ -168,7 +168,7 @@ interface Sequence {
 }
 
 async function sequence(
-  options: z.output<typeof schema>,
+  options: z.output<typeof attributeSchema>,
   prompt: Prompt,
   timings: Record<string, number>,
   onProgress: (done: number, total: number) => void,
@@ -191,7 +191,8 @@ async function sequence(
   return { ids: joinIds(prompt.ids, generation.ids), target: prompt.input + generation.text, generation };
 }
 
-function requireCapability(model: Model, method: Method): void {
+/** @throws ERR_TOKENLENSE_CAPABILITY naming what the model lacks. */
+export function requireCapability(model: Model, method: Method): void {
   const missing = lacking(method, model.contract.methods);
   if (!missing) return;
   const sets = missing.map((names) => names.join(", "));

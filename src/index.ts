@@ -7,6 +7,13 @@ export type { Span } from "./aggregation/segments.js";
 export type { SplitMode } from "./aggregation/split.js";
 export { type AttributeOptions, type AttributionProgress, attribute } from "./attribute.js";
 export {
+  type AttributeInput,
+  type AttributeManyOptions,
+  type AttributeOutcome,
+  attributeMany,
+  type ManyProgress,
+} from "./attribute-many.js";
+export {
   type AttributeContextOptions,
   attributeContext,
   type ContextAttribution,

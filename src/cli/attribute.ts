@@ -3,16 +3,20 @@ import { TokenlenseError } from "../errors.js";
 import type { StepChoice } from "../steps/index.js";
 import { type ModelFlags, promptText, withModel } from "./session.js";
 
-export interface AttributeFlags extends ModelFlags {
-  target?: string;
+/** What is attributed, and how, as commander gives it. */
+export interface MethodFlags {
   method: NonNullable<AttributeOptions["method"]>;
   option: Record<string, unknown>;
   step?: StepChoice;
   stepScore: StepChoice[];
-  contrast?: string;
-  contrastPrompt?: string;
   aggregate?: NonNullable<AttributeOptions["aggregate"]>;
   memoryBudget?: number;
+}
+
+export interface AttributeFlags extends ModelFlags, MethodFlags {
+  target?: string;
+  contrast?: string;
+  contrastPrompt?: string;
   output: string;
   save: boolean;
   picture?: string;
@@ -27,14 +31,7 @@ export async function attributeCommand(argument: string, flags: AttributeFlags):
     contrastStart === undefined || alternative === undefined
       ? alternative
       : { prompt: contrastStart, target: alternative };
-  const choice = {
-    method: flags.method,
-    options: flags.option,
-    aggregate: flags.aggregate,
-    step: flags.step,
-    stepScores: flags.stepScore.length > 0 ? flags.stepScore : undefined,
-    contrast,
-  };
+  const choice = { ...choiceOf(flags), contrast };
   // A misspelt name should not have to wait for the model.
   const { resolveChoice } = await import("../methods/choice.js");
   resolveChoice(choice);
@@ -79,4 +76,9 @@ export async function attributeCommand(argument: string, flags: AttributeFlags):
     );
   }
   if (failure !== undefined) throw failure;
+}
+
+/** The flags as `attribute` names them. */
+export function choiceOf({ method, option, aggregate, step, stepScore }: MethodFlags) {
+  return { method, options: option, aggregate, step, stepScores: stepScore.length > 0 ? stepScore : undefined };
 }

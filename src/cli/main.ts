@@ -3,6 +3,7 @@ import { Command } from "commander";
 import { packageVersion } from "../install/package.js";
 import { attributionCommands } from "./commands/attribution.js";
 import { convertCommands } from "./commands/convert.js";
+import { datasetCommands } from "./commands/dataset.js";
 import { modelCommands } from "./commands/models.js";
 import { pictureCommands } from "./commands/pictures.js";
 import { resultCommands } from "./commands/results.js";
@@ -24,6 +25,7 @@ const program = new Command("tokenlense")
 
 for (const define of [
   attributionCommands,
+  datasetCommands,
   resultCommands,
   pictureCommands,
   convertCommands,

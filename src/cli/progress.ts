@@ -22,16 +22,26 @@ const titles: Record<string, string> = {
   write: "Writing the archive",
   generate: "Generating",
   attribute: "Attributing",
+  read: "Reading the dataset",
+  dataset: "Attributing the dataset",
   measure: "Measuring matrix products",
   list: "Reading results",
 };
 
-/** Progress on stderr: a bar for the phase at hand on a terminal, elsewhere a line where a new phase takes long. */
+/** Milliseconds between two lines of a phase whose unit is prompts, where there is no bar. */
+const LINE_INTERVAL = 60_000;
+
+/**
+ * Progress on stderr: a bar for the phase at hand on a terminal, elsewhere a line where a new phase takes long. Where prompts
+ * are counted, with their rate and the time left.
+ */
 export class Progress {
   #phase: string | undefined;
   #bar: SingleBar | undefined;
   #notice: NodeJS.Timeout | undefined;
   #cliProgress: typeof import("cli-progress") | undefined;
+  #pace = new Pace(0);
+  #lineDue = 0;
 
   static async create(): Promise<Progress> {
     const progress = new Progress();
@@ -40,9 +50,12 @@ export class Progress {
   }
 
   readonly update = ({ phase, done, total, unit }: Step): void => {
-    if (phase !== this.#phase) this.#begin(phase, total, unit);
+    if (phase !== this.#phase) this.#begin(phase, done, total, unit);
     if (this.#bar?.getTotal() !== total) this.#bar?.setTotal(total);
     this.#bar?.update(done);
+    if (unit !== "prompts" || this.#bar || Date.now() < this.#lineDue) return;
+    this.#lineDue = Date.now() + LINE_INTERVAL;
+    process.stderr.write(`tokenlense: ${titles[phase] ?? phase}: ${done} of ${total}${this.#pace.text(done, total)}\n`);
   };
 
   /** Takes the bar away. */
@@ -53,9 +66,11 @@ export class Progress {
     this.#phase = undefined;
   }
 
-  #begin(phase: string, total: number, unit: string | undefined): void {
+  #begin(phase: string, done: number, total: number, unit: string | undefined): void {
     this.stop();
     this.#phase = phase;
+    this.#pace = new Pace(done);
+    this.#lineDue = Date.now() + LINE_INTERVAL;
     const title = titles[phase] ?? phase;
     if (this.#cliProgress === undefined) {
       this.#notice = setTimeout(() => process.stderr.write(`tokenlense: ${title} …\n`), 2000).unref();
@@ -69,9 +84,32 @@ export class Progress {
       format: ({ barsize = 40 }, { value, total: of }) => {
         if (of <= 0) return `${title} … ${value > 0 ? amount(value) : ""}`;
         const full = Math.round((Math.min(value, of) / of) * barsize);
-        return `${title} ${"█".repeat(full)}${"░".repeat(barsize - full)} ${amount(value)} of ${amount(of)}`;
+        return `${title} ${"█".repeat(full)}${"░".repeat(barsize - full)} ${amount(value)} of ${amount(of)}${unit === "prompts" ? this.#pace.text(value, of) : ""}`;
       },
     });
-    this.#bar.start(total, 0);
+    this.#bar.start(total, done);
   }
+}
+
+/** How fast a phase goes, from where it began. */
+class Pace {
+  readonly #first: number;
+  readonly #began = Date.now();
+
+  constructor(first: number) {
+    this.#first = first;
+  }
+
+  text(done: number, total: number): string {
+    const perSecond = (done - this.#first) / ((Date.now() - this.#began) / 1000);
+    if (!(perSecond > 0) || !Number.isFinite(perSecond)) return "";
+    const rate = perSecond >= 1 ? `${perSecond.toFixed(1)} per second` : `${(60 * perSecond).toFixed(1)} per minute`;
+    return `, ${rate}, ${duration((total - done) / perSecond)} left`;
+  }
+}
+
+function duration(seconds: number): string {
+  const minutes = Math.round(seconds / 60);
+  if (minutes === 0) return `${Math.round(seconds)} s`;
+  return minutes < 60 ? `${minutes} min` : `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
 }

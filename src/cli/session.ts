@@ -51,13 +51,14 @@ export function withModel<T>(
   work: (model: Model, signal: AbortSignal, progress: Progress) => Promise<T>,
 ): Promise<T> {
   return interruptible(async (signal, progress) => {
-    const { loadModel } = await import("../models/model.js");
-    using model = await loadModel(flags.model, {
-      device: flags.device,
-      dtype: flags.dtype,
-      signal,
-      onProgress: progress.update,
-    });
+    using model = await openModel(flags, signal, progress);
     return await work(model, signal, progress);
   });
+}
+
+/** The model that the flags name, loaded. */
+export async function openModel(flags: ModelFlags, signal: AbortSignal, progress: Progress): Promise<Model> {
+  const { loadModel } = await import("../models/model.js");
+  const { model, device, dtype } = flags;
+  return loadModel(model, { device, dtype, signal, onProgress: progress.update });
 }

@@ -13,6 +13,7 @@ export interface CommandOptions {
   cwd?: string;
   env?: NodeJS.ProcessEnv;
   input?: string;
+  onStart?: (child: ChildProcess) => void;
   /** Called with what stderr holds so far. */
   onStderr?: (text: string, child: ChildProcess) => void;
 }
@@ -23,6 +24,7 @@ export function tokenlense(args: readonly string[], options: CommandOptions = {}
     cwd: options.cwd,
     env: { ...process.env, FORCE_COLOR: undefined, ...options.env },
   });
+  options.onStart?.(child);
   const outcome = { stdout: "", stderr: "" };
   child.stdout.setEncoding("utf8").on("data", (text: string) => {
     outcome.stdout += text;

@@ -1,30 +1,14 @@
-import { type Command, Option } from "commander";
-import { assignment, bytes, number, step, stepList } from "../values.js";
-import { exitCodes, overMethod, overModel } from "./shared.js";
+import type { Command } from "commander";
+import { assignment, bytes, number, step } from "../values.js";
+import { exitCodes, methodOptions, overMethod, overModel } from "./shared.js";
 
 /** `attribute`, `attribute-context`, `generate`. */
 export function attributionCommands(program: Command): void {
-  overMethod(overModel(program.command("attribute")))
+  methodOptions(overModel(program.command("attribute")))
     .description("Show and store which tokens each generated token leaned on.")
     .option("--target <text>", "the whole text, beginning with the prompt, in place of generating one")
-    .option("--method <name>", "attribution method; `tokenlense methods` lists them", "saliency")
-    .option(
-      "--option <name=value...>",
-      'of the method, such as "steps=20" or "baseline=zero"; repeatable',
-      assignment,
-      {},
-    )
-    .option("--step <name>", 'attributed step function, also with options: "kl_divergence:topK=10"', step)
-    .option(
-      "--step-score <name...>",
-      "step function to evaluate beside; repeatable (default: probability)",
-      stepList,
-      [],
-    )
     .option("--contrast <text>", "whole text with another continuation: why this token and not that one?")
     .option("--contrast-prompt <text>", "where the contrast begins, if not with the prompt")
-    .addOption(new Option("--aggregate <how>", "how the embedding dimension goes").choices(["vnorm", "sum"]))
-    .option("--memory-budget <size>", 'working memory, such as "2GiB" (default: half of what is free)', bytes)
     .option("--output <folder>", "where the result is stored", "results")
     .option("--no-save", "do not store the result")
     .option("--picture <file>", "draw it too: page.html, picture.svg or picture.png")

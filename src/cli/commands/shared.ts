@@ -1,6 +1,6 @@
 import { type Command, Option } from "commander";
 import { heldTo } from "../settings/schemas.js";
-import { number, wholeNumber } from "../values.js";
+import { assignment, bytes, number, step, stepList, wholeNumber } from "../values.js";
 
 export { exitCodesText as exitCodes } from "../failure.js";
 
@@ -11,12 +11,16 @@ export const dtypeOption = () =>
 
 /** What the commands that run a model on a prompt share. */
 export function overModel(command: Command): Command {
+  return modelOptions(command.argument("<prompt>", 'the text, or "-" to read it from stdin'));
+}
+
+/** Which model, and how it continues prompts. */
+export function modelOptions(command: Command): Command {
   heldTo(command, async () => {
     const { samplingOptions, maxNewTokens, memoryBudget, device } = await import("../../options.js");
     return { ...samplingOptions, maxNewTokens, memoryBudget, device };
   });
   return command
-    .argument("<prompt>", 'the text, or "-" to read it from stdin')
     .option(
       "--model <model>",
       "a name, a folder, a .gguf or a .pt file, or owner/name on the Hugging Face hub",
@@ -37,3 +41,24 @@ export function overModel(command: Command): Command {
 /** For commands with --method and --option, --step, --step-score or --sensitivity: held to the registries of both. */
 export const overMethod = (command: Command): Command =>
   heldTo(command, async (flags) => (await import("../choice.js")).choiceSchemas(flags));
+
+/** What is attributed, and how. */
+export function methodOptions(command: Command): Command {
+  return overMethod(command)
+    .option("--method <name>", "attribution method; `tokenlense methods` lists them", "saliency")
+    .option(
+      "--option <name=value...>",
+      'of the method, such as "steps=20" or "baseline=zero"; repeatable',
+      assignment,
+      {},
+    )
+    .option("--step <name>", 'attributed step function, also with options: "kl_divergence:topK=10"', step)
+    .option(
+      "--step-score <name...>",
+      "step function to evaluate beside; repeatable (default: probability)",
+      stepList,
+      [],
+    )
+    .addOption(new Option("--aggregate <how>", "how the embedding dimension goes").choices(["vnorm", "sum"]))
+    .option("--memory-budget <size>", 'working memory, such as "2GiB" (default: half of what is free)', bytes);
+}

@@ -22,7 +22,7 @@ int shape_class(int64_t rows) { return rows == 1 ? 0 : rows < 128 ? 1 : 2; }
 struct Choices {
   std::atomic<int> by_class[3] = {-1, -1, -1};
 };
-Choices choices[2][2][2];  // by [transposed][weights of half the memory][reduced]
+Choices choices[2][2];  // by [transposed][reduced]
 
 double best_of(int repeats, Path path, const at::Tensor& rows, const at::Tensor& matrix, bool transposed) {
   run(path, rows, matrix, transposed);  // first calls compile kernels
@@ -42,7 +42,9 @@ double error_of(Path path, const at::Tensor& rows, const at::Tensor& matrix, boo
 }
 
 Path choose(const at::Tensor& rows, const at::Tensor& matrix, bool transposed, bool reduced) {
-  auto& choice = choices[transposed][matrix.scalar_type() != at::kFloat][reduced].by_class[shape_class(rows.size(0))];
+  // Weights of half the memory have two paths, of which the second is always the faster.
+  if (matrix.scalar_type() != at::kFloat) return available(Path::amx, rows, matrix, transposed) ? Path::amx : Path::tiled;
+  auto& choice = choices[transposed][reduced].by_class[shape_class(rows.size(0))];
   if (choice.load() < 0) {
     // Measured on the caller's own operands, cut to about 0.3 GFLOP: a few milliseconds, once per process and class.
     const at::Tensor some = rows.narrow(0, 0, std::min<int64_t>(rows.size(0), 256)).contiguous();

@@ -12,7 +12,8 @@ import {
   type Model,
   native,
 } from "../src/index.js";
-import type { AttributionStats, GemmReport, NativeInfo } from "../src/native.js";
+import { measureGemm } from "../src/install/gemm.js";
+import type { AttributionStats, NativeInfo } from "../src/native.js";
 import { MODEL } from "./environment.js";
 import { resetPeakMemory, resident } from "./resident.js";
 import type { Size } from "./texts.js";
@@ -108,8 +109,7 @@ async function main(): Promise<void> {
       if (command === "sequence") answer({ id, result: await sequence(model, args as unknown as Size) });
       else if (command === "attribute") answer({ id, result: await run(model, args as unknown as AttributeRequest) });
       else if (command === "gemm") {
-        const result: GemmReport[] = await native().measureGemm().promise;
-        answer({ id, result });
+        answer({ id, result: await measureGemm(native()) });
       } else throw new Error(`no command ${command}`);
     } catch (error) {
       answer({ id, error: String(error) });

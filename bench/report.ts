@@ -1,4 +1,5 @@
-import type { GemmReport, NativeInfo } from "../src/native.js";
+import { type GemmMeasurement, REDUCED_PATH } from "../src/install/gemm.js";
+import type { NativeInfo } from "../src/native.js";
 import type { ColdStart } from "./cold-start.js";
 import type { Comparison } from "./compare.js";
 import type { MemoryUse } from "./memory.js";
@@ -10,15 +11,16 @@ export interface Report {
   engine: NativeInfo;
   peer: PeerAbout;
   /** GFLOP/s of the fastest float32 product measured, and all that were measured. */
-  gemm: { limit: number; shape: string; path: string; all: GemmReport[] };
+  gemm: { limit: number; shape: string; path: string; all: GemmMeasurement[] };
   comparisons: Comparison[];
   coldStart: ColdStart;
 }
 
-export function gemmLimit(all: GemmReport[]): Report["gemm"] {
-  const rates = all.flatMap(({ shape, paths }) =>
-    Object.entries(paths).map(([path, limit]) => ({ limit, shape, path, all })),
-  );
+export function gemmLimit(all: GemmMeasurement[]): Report["gemm"] {
+  const rates = all
+    .filter(({ shape }) => !shape.includes("bfloat16"))
+    .flatMap(({ shape, paths }) => Object.entries(paths).map(([path, limit]) => ({ limit, shape, path, all })))
+    .filter(({ path }) => path !== REDUCED_PATH);
   return rates.reduce((best, rate) => (rate.limit > best.limit ? rate : best));
 }
 

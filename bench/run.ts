@@ -1,7 +1,7 @@
 import { rename, writeFile } from "node:fs/promises";
 import os from "node:os";
 import { Command, InvalidArgumentError, Option } from "commander";
-import type { GemmReport } from "../src/native.js";
+import type { GemmMeasurement } from "../src/install/gemm.js";
 import { coldStart } from "./cold-start.js";
 import { type Comparison, compareSize } from "./compare.js";
 import { preparePeer } from "./environment.js";
@@ -86,7 +86,7 @@ async function compare(): Promise<Report> {
   const peer = startPeer(environment, info.threads);
   try {
     const about = await peer.about;
-    const gemm = gemmLimit(await engine.ask<GemmReport[]>("gemm"));
+    const gemm = gemmLimit(await engine.ask<GemmMeasurement[]>("gemm"));
     const { repeats, methods, reference: referenceSteps } = options;
     const sides = { engine, peer, environment, threads: info.threads, referenceSteps };
     const comparisons = await compareSize(sides, DEFAULT_SIZE, methods, { ours: repeats, peer: repeats });

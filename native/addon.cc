@@ -72,21 +72,26 @@ Napi::Value info(const Napi::CallbackInfo& call) {
 }
 
 Napi::Value measure(const Napi::CallbackInfo& call) {
-  return start_task(call.Env(), Lane::compute, call[0], [](TaskContext& context) -> Finish {
-    auto report = measure_gemm(0.3, [&](int64_t done, int64_t total) { context.step(done, total); });
-    return [report = std::move(report)](Napi::Env env) -> Napi::Value {
-      Napi::Array list = Napi::Array::New(env, report.size());
-      for (size_t i = 0; i < report.size(); ++i) {
-        Napi::Object paths = Napi::Object::New(env), entry = Napi::Object::New(env);
-        for (const auto& [name, rate] : report[i].paths) paths.Set(name, rate);
-        entry.Set("shape", report[i].shape);
-        entry.Set("chosen", report[i].chosen);
-        entry.Set("paths", paths);
-        entry.Set("error", report[i].error);
-        list.Set(static_cast<uint32_t>(i), entry);
-      }
-      return list;
-    };
+  return guarded(call.Env(), [&] {
+    return start_task(call.Env(), Lane::compute, call[1], [request = gemm_request(call[0])](TaskContext& context) -> Finish {
+      auto report = measure_gemm(request, [&](int64_t done, int64_t total) { context.step(done, total); });
+      return [report = std::move(report)](Napi::Env env) -> Napi::Value {
+        const auto by_path = [env](const std::map<std::string, double>& values) {
+          Napi::Object object = Napi::Object::New(env);
+          for (const auto& [name, value] : values) object.Set(name, value);
+          return object;
+        };
+        Napi::Array list = Napi::Array::New(env, report.size());
+        for (size_t i = 0; i < report.size(); ++i) {
+          Napi::Object entry = Napi::Object::New(env);
+          entry.Set("chosen", report[i].chosen);
+          entry.Set("paths", by_path(report[i].paths));
+          entry.Set("errors", by_path(report[i].errors));
+          list.Set(static_cast<uint32_t>(i), entry);
+        }
+        return list;
+      };
+    });
   });
 }
 

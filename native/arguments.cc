@@ -47,10 +47,14 @@ at::Tensor table_of(const Fields& fields) {
   return at::tensor(values, at::kFloat).view(shape);
 }
 
+at::ScalarType dtype_of(const Fields& fields) {
+  const std::map<std::string, at::ScalarType> dtypes = {{"float32", at::kFloat}, {"bfloat16", at::kBFloat16}, {"float16", at::kHalf}};
+  return fields.has("dtype") ? one_of(fields, "dtype", dtypes) : at::kFloat;
+}
+
 WeightSpec weight_spec(const Napi::Value& value, const std::string& name) {
   const Fields fields(value, name);
-  const std::map<std::string, at::ScalarType> dtypes = {{"float32", at::kFloat}, {"bfloat16", at::kBFloat16}, {"float16", at::kHalf}};
-  WeightSpec spec{fields.text("name"), shape_of(fields), {}, fields.has("dtype") ? one_of(fields, "dtype", dtypes) : at::kFloat};
+  WeightSpec spec{fields.text("name"), shape_of(fields), {}, dtype_of(fields)};
   fields.each("parts", [&](const Napi::Value& part, const std::string& path) { spec.parts.push_back(weight_part(part, path)); });
   return spec;
 }
@@ -67,6 +71,17 @@ std::string bytes_or_text(const Napi::Value& value, const std::string& name) {
 std::string text_argument(const Napi::Value& value, const char* name) {
   if (!value.IsString()) wrong(name, "a string");
   return value.As<Napi::String>();
+}
+
+GemmRequest gemm_request(const Napi::Value& value) {
+  const Fields fields(value, "request");
+  GemmRequest request{{}, fields.number("seconds", 0)};
+  fields.each("shapes", [&](const Napi::Value& shape, const std::string& path) {
+    const Fields of(shape, path);
+    const auto size = [&](const char* key) { return of.integer(key, 1, 1 << 20); };
+    request.shapes.push_back({size("rows"), size("depth"), size("columns"), of.flag("transposed"), dtype_of(of)});
+  });
+  return request;
 }
 
 ArchiveSpec archive_spec(const Napi::Value& value) {

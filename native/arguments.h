@@ -2,6 +2,7 @@
 #include <napi.h>
 
 #include "archive.h"
+#include "autograd/gemm.h"
 #include "kernels/attribute.h"
 #include "kernels/generate.h"
 
@@ -10,6 +11,7 @@
 namespace tokenlense {
 
 std::string text_argument(const Napi::Value& value, const char* name);
+GemmRequest gemm_request(const Napi::Value& value);
 ArchiveSpec archive_spec(const Napi::Value& value);
 AttributionPlan attribution_plan(const Napi::Value& value);
 GenerationPlan generation_plan(const Napi::Value& value);

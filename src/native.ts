@@ -1,3 +1,5 @@
+import type { Dtype } from "./models/contract.js";
+
 /**
  * What the C++ addon offers, as types. The one place where TypeScript and C++ agree on shapes:
  * native/addon.cc implements exactly this table. Nothing here runs; src/install/binding.ts loads it.
@@ -267,20 +269,30 @@ export interface NativeInfo {
   externalBuffers: boolean;
 }
 
+/** A product of float32 rows [rows, depth] and a weight [depth, columns], or [columns, depth] where `transposed`. */
+export interface GemmShape {
+  rows: number;
+  depth: number;
+  columns: number;
+  transposed: boolean;
+  /** The weight's. Default "float32". */
+  dtype?: Dtype;
+}
+
 export interface GemmReport {
-  shape: string;
+  /** The path that this process takes at such shapes. */
   chosen: string;
   /** GFLOP/s of each path tried. */
   paths: Record<string, number>;
-  /** Of the worst of them: largest difference from float64, as a share of the largest value. */
-  error: number;
+  /** Of each: largest difference from float64, as a share of the largest value. */
+  errors: Record<string, number>;
 }
 
 export interface Native {
   Tensor: new (data: TensorData, shape: number[]) => NativeTensor;
   info(): NativeInfo;
-  /** Measures the matrix product paths at the engine's shape classes. */
-  measureGemm(onProgress?: NativeProgress): NativeTask<GemmReport[]>;
+  /** Measures the matrix product paths at each of the shapes, for about so many seconds each. */
+  measureGemm(request: { shapes: GemmShape[]; seconds: number }, onProgress?: NativeProgress): NativeTask<GemmReport[]>;
   buildArchive(spec: BuildSpec, onProgress?: NativeProgress): NativeTask<void>;
   loadModel(path: string, device: string, onProgress?: NativeProgress): NativeTask<NativeModel>;
   attribute(model: NativeModel, plan: AttributionPlan, onProgress?: NativeProgress): NativeTask<NativeAttribution>;

@@ -88,37 +88,27 @@ at::Tensor rows_times(const at::Tensor& rows, const at::Tensor& matrix) {
 
 at::Tensor rows_times_transposed(const at::Tensor& rows, const at::Tensor& weight) { return product(rows, weight, true); }
 
-std::vector<GemmMeasurement> measure_gemm(double seconds, const std::function<void(int64_t, int64_t)>& progress) {
-  struct Shape {
-    int64_t rows, depth, columns;
-    bool transposed;
-  };
-  const std::vector<Shape> shapes = {{1, 576, 3072, true},   {47, 576, 3072, true},     {47, 3072, 576, false},
-                                     {384, 576, 576, false}, {768, 3072, 576, false},   {768, 576, 1536, false},
-                                     {768, 960, 576, false}, {2048, 2048, 2048, false}, {2048, 2048, 2048, true}};
+std::vector<GemmMeasurement> measure_gemm(const GemmRequest& request, const std::function<void(int64_t, int64_t)>& progress) {
   std::vector<GemmMeasurement> report;
-  for (const auto& shape : shapes) {
+  for (const auto& shape : request.shapes) {
     const at::Tensor rows = at::randn({shape.rows, shape.depth});
-    const at::Tensor matrix = shape.transposed ? at::randn({shape.columns, shape.depth}) : at::randn({shape.depth, shape.columns});
+    const at::Tensor matrix =
+        (shape.transposed ? at::randn({shape.columns, shape.depth}) : at::randn({shape.depth, shape.columns})).to(shape.dtype);
     const double work = 2.0 * shape.rows * shape.depth * shape.columns;
-    const int repeats = std::clamp<int>(static_cast<int>(seconds * 1e11 / work), 3, 2000);
-    GemmMeasurement measured{std::to_string(shape.rows) + "x" + std::to_string(shape.depth) + "·" + std::to_string(shape.depth) + "x" +
-                                 std::to_string(shape.columns) + (shape.transposed ? " (weight transposed)" : ""),
-                             "",
-                             {},
-                             0};
-    const int64_t last = std::min<int64_t>(shape.rows, 16);  // where blocks end
+    const int repeats = std::clamp<int>(static_cast<int>(request.seconds * 1e11 / work), 1, 2000);
+    GemmMeasurement measured;
+    const int64_t last = std::min<int64_t>(shape.rows, 48);  // where blocks end
     const at::Tensor exact =
         at::mm(rows.narrow(0, shape.rows - last, last).to(at::kDouble), (shape.transposed ? matrix.t() : matrix).to(at::kDouble));
     for (const Path path : kPaths) {
       if (!available(path, rows, matrix, shape.transposed)) continue;
-      const char* name = kPathNames[static_cast<int>(path)];
+      const std::string name = kPathNames[static_cast<int>(path)];
       measured.paths[name] = work / best_of(repeats, path, rows, matrix, shape.transposed) / 1e9;
-      measured.error = std::max(measured.error, error_of(path, rows, matrix, shape.transposed, exact));
+      measured.errors[name] = error_of(path, rows, matrix, shape.transposed, exact);
     }
     measured.chosen = kPathNames[static_cast<int>(choose(rows, matrix, shape.transposed, false))];
     report.push_back(std::move(measured));
-    if (progress) progress(report.size(), shapes.size());
+    if (progress) progress(report.size(), request.shapes.size());
   }
   return report;
 }

@@ -43,15 +43,22 @@ class ReducedPrecision {
 /// True where the hand-written kernels apply.
 inline bool is_cpu_float(const at::Tensor& t) { return t.device().is_cpu() && t.scalar_type() == at::kFloat && t.is_contiguous(); }
 
-/// What one product of a given shape class runs at, by path, in GFLOP/s.
-struct GemmMeasurement {
-  std::string shape;
-  std::string chosen;
-  std::map<std::string, double> paths;
-  double error;  // of the worst path: largest difference from float64, as a share of the largest value
+struct GemmShape {
+  int64_t rows, depth, columns;
+  bool transposed;  // the weight is [columns, depth]
+  at::ScalarType dtype = at::kFloat;
 };
-/// Measures all paths at several shapes with about `seconds` each; does not change what was chosen.
-std::vector<GemmMeasurement> measure_gemm(double seconds, const std::function<void(int64_t, int64_t)>& progress);
+struct GemmRequest {
+  std::vector<GemmShape> shapes;
+  double seconds;  // about, for each
+};
+struct GemmMeasurement {
+  std::string chosen;
+  std::map<std::string, double> paths;   // GFLOP/s
+  std::map<std::string, double> errors;  // largest difference from float64, as a share of the largest value
+};
+/// Measures all paths at each shape; does not change what was chosen.
+std::vector<GemmMeasurement> measure_gemm(const GemmRequest& request, const std::function<void(int64_t, int64_t)>& progress);
 
 /// Floating-point operations of matrix products on this thread since the last reset, multiply and add counted apart.
 void reset_flops();

@@ -3,10 +3,10 @@ import { access, constants, readdir, stat } from "node:fs/promises";
 import os from "node:os";
 import { join } from "node:path";
 import { TokenlenseError } from "../errors.js";
-import type { GemmReport, NativeInfo, NativeProgress } from "../native.js";
-import { run } from "../task.js";
+import type { NativeInfo, NativeProgress } from "../native.js";
 import { type Addon, findAddon } from "./addon.js";
 import { binding } from "./binding.js";
+import { type GemmMeasurement, measureGemm } from "./gemm.js";
 import type { Libtorch } from "./layout.js";
 import { findLibtorch, libtorchError } from "./libtorch.js";
 import { packageRoot, packageVersion } from "./package.js";
@@ -48,7 +48,7 @@ export interface DoctorReport {
   /** What the addon says of itself, its libtorch and this machine. Undefined where it does not load. */
   info?: NativeInfo;
   /** Matrix product paths measured now, and which won; with `gemm` only. */
-  gemm?: GemmReport[];
+  gemm?: GemmMeasurement[];
   cache: { directory: string; bytes: number; kinds: CacheKind[] };
   /** Empty where everything works. */
   problems: Problem[];
@@ -81,8 +81,7 @@ export async function doctor(
       hint: "The CPU is used. Install the libraries that the message names to use the accelerator.",
     });
   const info = loaded && attempt(() => loaded.native.info());
-  const gemm =
-    loaded && options.gemm ? await run(loaded.native.measureGemm(options.onProgress), options.signal) : undefined;
+  const gemm = loaded && options.gemm ? await measureGemm(loaded.native, options) : undefined;
   const cache = await cacheContents(problems);
   return {
     package: { version: packageVersion(), root: packageRoot() },

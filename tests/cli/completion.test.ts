@@ -27,7 +27,7 @@ async function candidates(...words: string[]): Promise<string[]> {
 describe("candidates", () => {
   it("are commands, and those below one", async () => {
     expect(await candidates("")).toEqual(expect.arrayContaining(["attribute", "models", "doctor", "completion"]));
-    expect(await candidates("att")).toEqual(["attribute", "attribute-context"]);
+    expect(await candidates("att")).toEqual(["attribute", "attribute-context", "attribute-dataset"]);
     expect(await candidates("models", "")).toEqual(expect.arrayContaining(["list", "pull", "build", "inspect"]));
     expect(await candidates("attribute", "")).toEqual([]); // a prompt
   });

@@ -27,8 +27,7 @@ at::Tensor rows_times(const at::Tensor& rows, const at::Tensor& matrix);
 at::Tensor rows_times_transposed(const at::Tensor& rows, const at::Tensor& weight);
 
 /// While it lives, products of cotangents on this thread (rows_times) may keep 16 bits of every factor's 24, where that is faster. Relative
-/// errors of 4e-6 come of it: PyTorch's float32 matmul precision "high". For sums over points of a path, which are much further than that
-/// from the integral.
+/// errors of 4e-6 come of it: PyTorch's float32 matmul precision "high". For what is asked for to a tolerance.
 class ReducedPrecision {
  public:
   ReducedPrecision();

@@ -214,7 +214,9 @@ class PathRun {
     }
     const auto found = head_.cotangents(at::stack(rows), outputs);
     const ProductsBudget budget{plan_, head_.bytes() + reserved_};
-    const ReducedPrecision reduced;
+    // What is asked for to a tolerance need not be exact beyond it.
+    std::optional<ReducedPrecision> reduced;
+    if (plan_.tolerance > 0) reduced.emplace();
     const auto report =
         products(model_, forward, targets, found.cotangents, budget, *progress_, [&](const Target& target, const at::Tensor& gradient) {
           const auto& node = nodes[begin + target.sequence];

@@ -15,7 +15,7 @@ const SHAPES: readonly GemmShape[] = [
   { rows: 2048, depth: 2048, columns: 2048, transposed: true },
 ];
 
-/** One that keeps less than float32's digits, and that only sums over a path's points take. */
+/** One that keeps less than float32's digits, and that only path methods to a tolerance take. */
 export const REDUCED_PATH = "amx-16-bit";
 
 export interface GemmMeasurement extends GemmReport {

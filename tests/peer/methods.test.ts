@@ -174,8 +174,8 @@ describe.each(named)("%s", (_, entry) => {
       const largest = Math.max(...expected.map(Math.abs));
       for (const [output, delta] of expected.entries())
         expect(Math.abs((own?.[output] as number) - delta)).toBeLessThan(
-          // A delta is a sum over all positions, and so is its rounding. Cotangents of a path may keep 16 bits of every factor.
-          (1e-3 + SPREAD * ids.length * (roundingOf(entry)[output] as number)) * largest + 4e-6,
+          // A delta is a sum over all positions, and so is its rounding.
+          (1e-3 + SPREAD * ids.length * (roundingOf(entry)[output] as number)) * largest + 1e-6,
         );
     });
 });

@@ -30,7 +30,7 @@ export function createApp({ log, limits }: ServerSettings): App {
       headersTimeout: Math.min(limits.request, 15_000),
       connectionsCheckingInterval: Math.min(limits.request, 5000),
     },
-    forceCloseConnections: true,
+    forceCloseConnections: "idle",
     return503OnClosing: false,
     exposeHeadRoutes: false,
     frameworkErrors: (error, request, reply) => answer(error, request, reply),

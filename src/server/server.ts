@@ -15,6 +15,9 @@ import { Catalogue } from "./results/catalogue.js";
 /** In the results folder: what a server records of its jobs. */
 const JOBS = ".jobs";
 
+/** Milliseconds that answers under way have to reach their readers when the server stops. */
+const FAREWELL = 2000;
+
 /** A server with everything but a port. */
 export interface Assembled {
   app: App;
@@ -58,7 +61,9 @@ export async function assemble(options: ServeOptions): Promise<Assembled> {
     const stop = async () => {
       await queue.stop(settings.grace);
       leaving.abort(); // after the jobs, so that who watches one sees its end
+      const cut = setTimeout(() => app.server.closeAllConnections(), FAREWELL);
       await app.close();
+      clearTimeout(cut);
       pool.clear();
       await release();
     };

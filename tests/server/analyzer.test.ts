@@ -2,18 +2,7 @@ import { mkdir, symlink, writeFile } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { describe, expect, it } from "vitest";
 import type { z } from "zod";
-import {
-  aggregationOptions,
-  attributionResponse,
-  compareResponse,
-  detailedResponse,
-  importanceResponse,
-  modelInfo,
-  modelMethodFile,
-  modelMethods,
-  systemInfo,
-  timingResults,
-} from "../../src/server/analyzer/schemas.js";
+import * as answers from "../../src/server/analyzer/schemas.js";
 import { save } from "../../src/storage/results.js";
 import { example } from "../example.js";
 import { json, resultsFolder, server } from "./running.js";
@@ -45,18 +34,18 @@ async function get<Schema extends z.ZodType>(running: Parameters<typeof json>[0]
 describe("requests as the original's visualizer makes them get the fields that it reads", () => {
   it("models, methods and files", async () => {
     const { running, files } = await filled();
-    expect(await get(running, "/models/", modelInfo)).toEqual({ models: ["GPT-2", "tiny-model"] });
-    expect(await get(running, "/models/tiny-model/methods", modelMethods)).toEqual({
+    expect(await get(running, "/models/", answers.modelInfo)).toEqual({ models: ["GPT-2", "tiny-model"] });
+    expect(await get(running, "/models/tiny-model/methods", answers.modelMethods)).toEqual({
       model: "tiny-model",
       methods: ["attention", "saliency"],
     });
     const url = "/models/tiny-model/methods/saliency/files";
     const listed = { model: "tiny-model", method: "saliency", files };
-    expect(await get(running, `${url}?include_details=false`, modelMethodFile)).toEqual({
+    expect(await get(running, `${url}?include_details=false`, answers.modelMethodFile)).toEqual({
       ...listed,
       file_details: null,
     });
-    const { file_details: details } = await get(running, `${url}?include_details=true`, modelMethodFile);
+    const { file_details: details } = await get(running, `${url}?include_details=true`, answers.modelMethodFile);
     expect(details).toHaveLength(3);
     expect(details?.[files.findIndex((name) => /sky/.test(name))]).toEqual({
       prompt: "The sky",
@@ -70,7 +59,7 @@ describe("requests as the original's visualizer makes them get the fields that i
     const { running, files } = await filled();
     const at = files.findIndex((name) => /sky/.test(name));
     const url = `/attribution/tiny-model/saliency/${at}`;
-    const answer = await get(running, `${url}?aggregation=sum`, attributionResponse);
+    const answer = await get(running, `${url}?aggregation=sum`, answers.attributionResponse);
     const score = (position: number, output: number) => Math.fround((position + 1) / (output + 2));
     expect(answer).toEqual({
       model: "tiny-model",
@@ -89,7 +78,7 @@ describe("requests as the original's visualizer makes them get the fields that i
       ].map((row) => row.map((value) => expect.closeTo(value, 7))),
       aggregation: "sum",
     });
-    const detailed = await get(running, `${url}/detailed?aggregation=sum`, detailedResponse);
+    const detailed = await get(running, `${url}/detailed?aggregation=sum`, answers.detailedResponse);
     expect(detailed).toEqual({
       ...answer,
       attribution_matrix: expect.anything(),
@@ -107,7 +96,7 @@ describe("requests as the original's visualizer makes them get the fields that i
       const { prompt, target_tokens, attribution_matrix } = await get(
         running,
         `/attribution/tiny-model/saliency/${id}`,
-        attributionResponse,
+        answers.attributionResponse,
       );
       expect(files[id]).toContain(prompt.replaceAll(" ", "_"));
       expect(attribution_matrix).toHaveLength(target_tokens.length);
@@ -124,7 +113,7 @@ describe("requests as the original's visualizer makes them get the fields that i
   ])("further dimensions by %s", async (aggregation, expected) => {
     const { running } = await filled();
     const url = `/attribution/tiny-model/attention/0/detailed?aggregation=${aggregation}`;
-    const answer = await get(running, url, detailedResponse);
+    const answer = await get(running, url, answers.detailedResponse);
     expect(answer.attribution_matrix).toEqual([[expect.closeTo(expected, 6)], [0]]);
     expect(answer.matrix_info).toEqual({
       shape: [2, 1, 1, 3],
@@ -132,7 +121,11 @@ describe("requests as the original's visualizer makes them get the fields that i
       is_attention: true,
       tensor_type: "attention",
     });
-    const { methods, default: initial } = await get(running, "/attribution/aggregation_methods", aggregationOptions);
+    const { methods, default: initial } = await get(
+      running,
+      "/attribution/aggregation_methods",
+      answers.aggregationOptions,
+    );
     expect(methods).toContain(aggregation);
     expect(initial).toBe("sum");
   });
@@ -140,13 +133,17 @@ describe("requests as the original's visualizer makes them get the fields that i
   it("comparison, token importance and raw files", async () => {
     const { running } = await filled();
     const names = "files=tiny-model/saliency/0&files=GPT-2/saliency/0";
-    const { results, count } = await get(running, `/attribution/compare?${names}`, compareResponse);
+    const { results, count } = await get(running, `/attribution/compare?${names}`, answers.compareResponse);
     expect([count, ...results.map(({ metadata }) => metadata.model_name)]).toEqual([
       2,
       "org/tiny-model",
       "Other/GPT-2",
     ]);
-    const importance = await get(running, `/attribution/token_importance?${names}&token_index=0`, importanceResponse);
+    const importance = await get(
+      running,
+      `/attribution/token_importance?${names}&token_index=0`,
+      answers.importanceResponse,
+    );
     expect(
       importance.results.map(({ sum_influence, max_influence, influences }) => [
         sum_influence,
@@ -158,7 +155,7 @@ describe("requests as the original's visualizer makes them get the fields that i
       [0.5, 0.5, 1],
     ]);
     const beyond = `/attribution/token_importance?${names}&token_index=2&is_target=false`;
-    expect((await get(running, beyond, importanceResponse)).results.map(({ token }) => token.token)).toEqual([
+    expect((await get(running, beyond, answers.importanceResponse)).results.map(({ token }) => token.token)).toEqual([
       "Ġplace",
     ]);
     expect(await json(running, "/attribution/GPT-2/saliency/0/raw")).toMatchObject({
@@ -189,10 +186,14 @@ describe("requests as the original's visualizer makes them get the fields that i
 describe("performance", () => {
   it("is this machine, and the times of the results, where no benchmark is there", async () => {
     const { running } = await filled();
-    const system = await get(running, "/performance/system", systemInfo);
+    const system = await get(running, "/performance/system", answers.systemInfo);
     expect(system.cpu_count).toBeGreaterThan(0);
     expect(system.torch_version).toMatch(/^2\./);
-    const { method_timing: methods, prompt_timing: prompts } = await get(running, "/performance/timing", timingResults);
+    const { method_timing: methods, prompt_timing: prompts } = await get(
+      running,
+      "/performance/timing",
+      answers.timingResults,
+    );
     expect(methods).toContainEqual(
       expect.objectContaining({
         model: "org/tiny-model",
@@ -236,7 +237,11 @@ describe("performance", () => {
       extra: [1],
       gpu_info: null,
     });
-    const { method_timing: methods, prompt_timing: prompts } = await get(running, "/performance/timing", timingResults);
+    const { method_timing: methods, prompt_timing: prompts } = await get(
+      running,
+      "/performance/timing",
+      answers.timingResults,
+    );
     expect(methods).toEqual([
       expect.objectContaining({
         ...{ model: "GPT-2", method: "lime", attribution_method: "lime", average_time: 1.5, average_prompt_time: 1.5 },

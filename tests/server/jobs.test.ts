@@ -114,6 +114,27 @@ describe("a job", () => {
     expect((await fetch(`${live.url}/attributions/${first.id}/events`, { headers: last })).status).toBe(204);
   });
 
+  it.each([
+    ["its end, where it is waited for", 60_000, { event: "done", state: "done" }],
+    ["that it waits for the next start, where it is not", 0, { event: "progress", state: "queued" }],
+  ])("tells who watches when the server stops: %s", async (_, grace, last) => {
+    const live = await serve({ folder: resultsFolder(), port: 0, models: [model], grace, log: "silent" });
+    const answer = await fetch(`${live.url}/attributions`, {
+      ...{ method: "POST", headers: { "content-type": "application/json" } },
+      body: JSON.stringify({ ...long, options: seconds }),
+    });
+    const { id } = (await answer.json()) as JobView;
+    let stopped: Promise<void> | undefined;
+    let end: Seen | undefined;
+    for await (const event of events(await fetch(`${live.url}/attributions/${id}/events`))) {
+      end = event;
+      if (event.job.progress?.phase === "attribute") stopped ??= live.stop();
+    }
+    expect({ event: end?.event, state: end?.job.state }).toEqual(last);
+    await stopped;
+    await expect(fetch(`${live.url}/health`)).rejects.toThrow();
+  });
+
   it("is cancelled while it runs and while it waits; cancelled again, it stays so", async () => {
     const folder = resultsFolder();
     const assembled = await server({ folder, models: [model], concurrency: 1 });

@@ -9,7 +9,7 @@ const HEARTBEAT = 15_000;
 /**
  * A job's course as server-sent events, each with the whole job as JSON: `progress` while it waits and runs, and its last
  * state (`done`, `failed`, `cancelled`), with which the stream ends. Nothing gathers while the reader is slow.
- * @param stopping Ends the stream.
+ * @param stopping Ends the stream, with the job's state then.
  */
 export async function* jobEvents(
   job: Job,
@@ -18,7 +18,7 @@ export async function* jobEvents(
 ): AsyncGenerator<string, void, undefined> {
   yield "retry: 2000\n\n";
   let sent: number | undefined;
-  while (!stopping.aborted) {
+  for (;;) {
     const { version, open } = job;
     if (version === sent) yield ": still there\n\n";
     else {
@@ -26,8 +26,9 @@ export async function* jobEvents(
       yield `id: ${version}\nevent: ${name}\ndata: ${JSON.stringify(view(job))}\n\n`;
       if (!open) return;
       sent = version;
-      await delay(PACE);
     }
+    if (stopping.aborted) return;
+    await delay(PACE, undefined, { signal: stopping }).catch(() => {});
     await change(job, version, stopping);
   }
 }

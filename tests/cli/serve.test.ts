@@ -74,6 +74,18 @@ describe("tokenlense serve", () => {
     expect(await open.outcome).toMatchObject({ code: 0, stderr: "" });
   });
 
+  it("keeps its token out of what `config` shows", async () => {
+    const env = { ...options.env, TOKENLENSE_SERVE_TOKEN: "a-token-of-some-length" };
+    for (const form of [[], ["--json"]]) {
+      const { code, stdout } = await tokenlense(["config", "serve", ...form], { ...options, env });
+      expect({ code, stdout }).toEqual({
+        code: 0,
+        stdout: expect.stringMatching(/TOKENLENSE_SERVE_TOKEN.*\(secret\)/s),
+      });
+      expect(stdout).not.toContain("a-token");
+    }
+  });
+
   it("says what is wrong with its options before it listens", async () => {
     for (const [args, message] of [
       [["--port", "70000"], "--port"],

@@ -53,6 +53,24 @@ describe("models under one budget", () => {
     expect([names(pool), other.model.name]).toEqual([[two], "tiny"]);
   });
 
+  it("are in nobody's use once who asked for them has gone", async () => {
+    const pool = await poolFor(2);
+    for (let turns = 0; turns < 8; turns++) {
+      const controller = new AbortController();
+      const asked = pool.acquire(one, { signal: controller.signal });
+      for (let turn = 0; turn < turns; turn++) await new Promise((resolve) => setImmediate(resolve));
+      controller.abort();
+      await asked.then(
+        (lease) => lease[Symbol.dispose](),
+        (error) => expect(error).toMatchObject({ code: "ERR_TOKENLENSE_CANCELLED" }),
+      );
+    }
+    (await pool.acquire(two, {}))[Symbol.dispose](); // after them all
+    expect(pool.loaded().map(({ users }) => users)).toEqual(pool.loaded().map(() => 0));
+    using _three = await pool.acquire(three, {});
+    using _two = await pool.acquire(two, {}); // there is room for both
+  });
+
   it("that are too large are refused; who waits can give up", async () => {
     const pool = await poolFor(1);
     await expect(new ModelPool(10, "cpu").acquire(one, {})).rejects.toMatchObject({ code: "ERR_TOKENLENSE_MEMORY" });

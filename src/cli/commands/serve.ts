@@ -1,5 +1,5 @@
 import { type Command, Option } from "commander";
-import { heldTo, notFromProject } from "../settings/schemas.js";
+import { heldTo, notFromProject, secret } from "../settings/schemas.js";
 import { bytes, wholeNumber } from "../values.js";
 import { exitCodes } from "./shared.js";
 
@@ -22,7 +22,11 @@ export function serveCommands(program: Command): void {
       ),
     )
     .option("--port <number>", "port to listen on; 0 for any that is free", wholeNumber, 8000)
-    .option("--token <text>", "what clients must send as a bearer token; better set as TOKENLENSE_SERVE_TOKEN")
+    .addOption(
+      secret(
+        new Option("--token <text>", "what clients must send as a bearer token; better set as TOKENLENSE_SERVE_TOKEN"),
+      ),
+    )
     .option(
       "--model <model...>",
       "models that clients may name beside those known by name and those in the hub's cache; repeatable",

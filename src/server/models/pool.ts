@@ -8,7 +8,7 @@ import { readArchive } from "../../models/archive.js";
 import { buildArchive } from "../../models/build.js";
 import { locate } from "../../models/locate.js";
 import { type LoadOptions, loadModel, type Model } from "../../models/model.js";
-import { throwIfCancelled } from "../../task.js";
+import { cancelled, throwIfCancelled } from "../../task.js";
 
 /** A model in use; it stays in memory until this is given back. */
 export interface Lease extends Disposable {
@@ -58,11 +58,20 @@ export class ModelPool {
    */
   async acquire(name: string, options: LoadOptions): Promise<Lease> {
     const { signal } = options;
-    try {
-      const load = () => this.#take(name) ?? this.#load(name, options);
-      return this.#take(name) ?? (await this.#loads.add(load, signal ? { signal } : {}));
-    } catch (error) {
+    const there = this.#take(name);
+    if (there) return there;
+    const loading = this.#loads.add(async () => {
       throwIfCancelled(signal);
+      return this.#take(name) ?? (await this.#load(name, options));
+    });
+    try {
+      return await unlessAborted(loading, signal);
+    } catch (error) {
+      // Who asked has gone: what still comes is given back.
+      loading.then(
+        (lease) => lease[Symbol.dispose](),
+        () => {},
+      );
       throw error;
     }
   }
@@ -121,5 +130,21 @@ export class ModelPool {
       if (used + bytes <= this.budget) return;
       await once(this.#events, "freed", { signal });
     }
+  }
+}
+
+/** @throws ERR_TOKENLENSE_CANCELLED as soon as `signal` fires; the work goes on until it sees that itself. */
+async function unlessAborted<T>(work: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+  if (!signal) return work;
+  throwIfCancelled(signal);
+  const over = new AbortController();
+  const aborted = once(signal, "abort", { signal: over.signal }).then(() => {
+    throw cancelled(signal);
+  });
+  try {
+    return await Promise.race([work, aborted]);
+  } finally {
+    aborted.catch(() => {});
+    over.abort();
   }
 }

@@ -40,6 +40,16 @@ export type ErrorCode =
   | "ERR_TOKENLENSE_DOWNLOAD"
   /** The object was disposed of before this call. */
   | "ERR_TOKENLENSE_DISPOSED"
+  /** The server has no such path, job or result. */
+  | "ERR_TOKENLENSE_NOT_FOUND"
+  /** The server's token is missing or wrong. */
+  | "ERR_TOKENLENSE_TOKEN"
+  /** A request to a server on loopback names another host: a page elsewhere may have been led here. */
+  | "ERR_TOKENLENSE_HOST"
+  /** The server's queue, or one client's share of it, is full. */
+  | "ERR_TOKENLENSE_BUSY"
+  /** The server is stopping, and takes no more jobs. */
+  | "ERR_TOKENLENSE_STOPPING"
   /** libtorch itself failed; the message is its own. */
   | "ERR_TOKENLENSE_NATIVE";
 

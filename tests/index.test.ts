@@ -1,4 +1,5 @@
 import { execFileSync } from "node:child_process";
+import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { describe, expect, it } from "vitest";
 
@@ -19,6 +20,17 @@ describe("the built package", () => {
     const imported = node("module", `import * as tokenlense from ${JSON.stringify(entry)}; ${list}`);
     const required = node("commonjs", `const tokenlense = require(${JSON.stringify(entry)}); ${list}`);
     for (const output of [imported, required]) expect(JSON.parse(output)).toEqual(expect.arrayContaining(names));
+  });
+
+  it("has its server under an entry of its own, which the main one does not load", () => {
+    const loaded = (name: string) =>
+      node(
+        "commonjs",
+        `require(${JSON.stringify(name)}); console.log(Object.keys(require.cache).some((path) => /node_modules.fastify./.test(path)));`,
+      ).trim();
+    expect([loaded(entry), loaded(entry.replace("index.js", "server/index.js"))]).toEqual(["false", "true"]);
+    const manifest = JSON.parse(readFileSync(new URL("../package.json", import.meta.url), "utf8"));
+    expect(manifest.exports["./server"].default).toBe("./dist/server/index.js");
   });
 
   it("says what is missing when it is first needed", () => {

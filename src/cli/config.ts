@@ -7,6 +7,7 @@ import { projectFiles, userFile } from "./settings/files.js";
 import { filesOf, fill, originOf } from "./settings/fill.js";
 import { leaves, pathOf } from "./settings/hooks.js";
 import { settable, variableName } from "./settings/places.js";
+import { isSecret } from "./settings/schemas.js";
 
 interface Row {
   option: string;
@@ -58,27 +59,34 @@ function rows(command: Command): Row[] {
     const source = command.getOptionValueSource(key) as Row["source"] | undefined;
     return {
       ...{ option: option.long ?? option.flags, key, variable: variableName(key) },
-      value: command.getOptionValue(key),
+      value: isSecret(option) ? masked(command.getOptionValue(key)) : command.getOptionValue(key),
       source: source ?? "none",
       ...(origin && source !== "default" && { from: origin.place.name(key) }),
     };
   });
 }
 
+const masked = (value: unknown) => (value === undefined ? undefined : "(secret)");
+
 /** Variables that are set, and those that nothing reads, with the name that was perhaps meant. */
 function variablesOf(commands: readonly Command[]) {
-  const read = new Set([
-    ...[...otherVariables, variableName("config")],
-    ...commands.flatMap((command) => {
-      const path = pathOf(command);
-      const scopes = path.map((_, i) => path.slice(0, i + 1)).concat([[]]);
-      return settable(command).flatMap((option) => scopes.map((scope) => variableName(option.attributeName(), scope)));
-    }),
-  ]);
+  const ofOptions = commands.flatMap((command) => {
+    const path = pathOf(command);
+    const scopes = path.map((_, i) => path.slice(0, i + 1)).concat([[]]);
+    return settable(command).flatMap((option) =>
+      scopes.map((scope) => ({ option, name: variableName(option.attributeName(), scope) })),
+    );
+  });
+  const read = new Set([...otherVariables, variableName("config"), ...ofOptions.map(({ name }) => name)]);
+  const secrets = new Set(ofOptions.filter(({ option }) => isSecret(option)).map(({ name }) => name));
   const present = Object.entries(process.env).filter(([name, value]) => name.startsWith("TOKENLENSE_") && value);
   const unknown = present.map(([name]) => name).filter((name) => !read.has(name));
   return {
-    variables: Object.fromEntries(present.filter(([name]) => read.has(name))),
+    variables: Object.fromEntries(
+      present
+        .filter(([name]) => read.has(name))
+        .map(([name, value]) => [name, secrets.has(name) ? masked(value) : value]),
+    ),
     unknownVariables: unknown.map((name) => ({ name, nearest: nearest(name, [...read]) })),
   };
 }

@@ -7,6 +7,7 @@ import { datasetCommands } from "./commands/dataset.js";
 import { modelCommands } from "./commands/models.js";
 import { pictureCommands } from "./commands/pictures.js";
 import { resultCommands } from "./commands/results.js";
+import { serveCommands } from "./commands/serve.js";
 import { settingsCommands } from "./commands/settings.js";
 import { exitCodes } from "./commands/shared.js";
 import { toolCommands } from "./commands/tools.js";
@@ -29,6 +30,7 @@ for (const define of [
   resultCommands,
   pictureCommands,
   convertCommands,
+  serveCommands,
   toolCommands,
   modelCommands,
   settingsCommands,

@@ -1,33 +1,14 @@
-import { z } from "zod";
-import { methods } from "../methods/index.js";
-import { costs } from "../methods/method.js";
-import { steps } from "../steps/index.js";
+import { describeMethods, type OptionSchema } from "../methods/describe.js";
 import { paragraph } from "../viz/text.js";
-
-type Property = z.core.JSONSchema._JSONSchema;
 
 /** `tokenlense methods`: what can be attributed, and how. */
 export function methodsCommand(flags: { json?: true }): void {
-  const listed = Object.values(methods).map(({ name, summary, step, steps, cost, paper, options }) => ({
-    name,
-    summary,
-    step,
-    ...(steps && { steps }),
-    cost,
-    paper,
-    options: properties(options),
-  }));
-  const functions = Object.values(steps).map(({ name, summary, options, contrastive, flat }) => ({
-    name,
-    summary,
-    contrastive: contrastive ?? false,
-    differentiable: !flat,
-    options: options ? properties(options) : {},
-  }));
+  const described = describeMethods();
   if (flags.json) {
-    process.stdout.write(`${JSON.stringify({ methods: listed, costs, steps: functions })}\n`);
+    process.stdout.write(`${JSON.stringify(described)}\n`);
     return;
   }
+  const { methods: listed, costs, steps: functions } = described;
   const columns = Math.max(60, Math.min(process.stdout.columns ?? 100, 120));
   const indented = (text: string) => paragraph(text.split(" "), " ", columns - 6).map((line) => `      ${line}`);
   const lines = [
@@ -50,11 +31,7 @@ export function methodsCommand(flags: { json?: true }): void {
   process.stdout.write(`${lines.join("\n")}\n`);
 }
 
-function properties(options: z.ZodType): Record<string, Property> {
-  return z.toJSONSchema(options, { io: "input" }).properties ?? {};
-}
-
-function describe([name, schema]: [string, Property]): string {
+function describe([name, schema]: [string, OptionSchema]): string {
   if (typeof schema === "boolean") return name;
   const about = schema.description ? `: ${schema.description}` : "";
   const initial =
@@ -62,7 +39,7 @@ function describe([name, schema]: [string, Property]): string {
   return `${name}: ${kind(schema)}${initial}${about}`;
 }
 
-function kind(schema: Exclude<Property, boolean>): string {
+function kind(schema: Exclude<OptionSchema, boolean>): string {
   if (schema.enum) return schema.enum.join(" | ");
   if (schema.anyOf) return schema.anyOf.map((part) => (typeof part === "boolean" ? "" : kind(part))).join(" | ");
   if (schema.type === "object") return `{ ${Object.keys(schema.properties ?? {}).join(", ")} }`;

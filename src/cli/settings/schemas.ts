@@ -26,3 +26,13 @@ export function notFromProject(option: Option): Option {
 }
 
 export const fromProject = (option: Option): boolean => !own.has(option);
+
+const hidden = new WeakSet<Option>();
+
+/** Keeps an option's value out of what is shown. */
+export function secret(option: Option): Option {
+  hidden.add(option);
+  return option;
+}
+
+export const isSecret = (option: Option): boolean => hidden.has(option);

@@ -1,0 +1,2 @@
+export type { ServeOptions, ServerLimits } from "./options.js";
+export { serve, type TokenlenseServer } from "./server.js";

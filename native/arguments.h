@@ -4,6 +4,7 @@
 #include "archive.h"
 #include "kernels/attribute.h"
 #include "kernels/generate.h"
+#include "randomise.h"
 
 // From JavaScript values to plans. src/native.ts has the same shapes as types; a value of another type is an Error, not a crash.
 
@@ -13,5 +14,6 @@ std::string text_argument(const Napi::Value& value, const char* name);
 ArchiveSpec archive_spec(const Napi::Value& value);
 AttributionPlan attribution_plan(const Napi::Value& value);
 GenerationPlan generation_plan(const Napi::Value& value);
+Randomisation randomisation_plan(const Napi::Value& value);
 
 }  // namespace tokenlense

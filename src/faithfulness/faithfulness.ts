@@ -56,6 +56,8 @@ export interface FaithfulnessOptions {
   contrast?: ContrastOption | undefined;
   /** Random rankings to set the attribution against. Default seed 0, 3 repeats. */
   random?: { seed?: number | undefined; repeats?: number | undefined } | undefined;
+  /** At most so many outputs of each result, evenly chosen: the work grows with outputs times tokens. Default: all. */
+  mostOutputs?: number | undefined;
   /** Resamples of the bootstrap. Default 1000. */
   resamples?: number | undefined;
   /** Bytes of working memory, weights not counted. Default: half of what is free to this process. */
@@ -113,6 +115,7 @@ const schema = z.strictObject({
   step: stepChoice.optional(),
   contrast: contrastSchema.optional(),
   random: z.strictObject({ seed, repeats: z.int().positive().default(3) }).prefault({}),
+  mostOutputs: z.int().positive().optional(),
   resamples: summaryOptions.shape.resamples,
   memoryBudget,
   signal: promptOptions.signal,
@@ -214,8 +217,8 @@ function groupByText(results: readonly Read[]): Read[][] {
 interface PlannedResult {
   result: Attribution;
   step: string;
-  /** By output: the attribution's, and those of the random rankings. */
-  curves: readonly { attribution: CurvePlan; random: readonly CurvePlan[] }[];
+  /** Of the outputs that are evaluated: the attribution's, and those of the random rankings. */
+  curves: readonly { output: number; attribution: CurvePlan; random: readonly CurvePlan[] }[];
 }
 
 function planText(
@@ -229,11 +232,13 @@ function planText(
   const rows = ids.length - 1;
   const draws = draw(rows, options.random);
   const texts = new MaskedTexts();
-  const random = Array.from({ length: outputs }, (_, output) =>
-    draws.rankings.map((numbers) => planCurves(texts, randomRanking(promptLength + output, numbers), points)),
-  );
+  const random = chosenOutputs(outputs, options.mostOutputs).map((output) => ({
+    output,
+    random: draws.rankings.map((numbers) => planCurves(texts, randomRanking(promptLength + output, numbers), points)),
+  }));
   const results = group.map(({ result, step }): PlannedResult => {
-    const curves = random.map((random, output) => ({
+    const curves = random.map(({ output, random }) => ({
+      output,
       attribution: planCurves(texts, rankingOf(result, output, options.rank, draws), points),
       random,
     }));
@@ -264,7 +269,7 @@ function figuresOfResult(
   points: Points,
   { resamples, random: { seed } }: Checked,
 ): ResultFaithfulness {
-  const outputs = curves.map(({ attribution, random }, output): OutputFaithfulness => {
+  const outputs = curves.map(({ output, attribution, random }): OutputFaithfulness => {
     const tokens = result.promptLength + output;
     const figures = (plan: CurvePlan): FaithfulnessFigures => figuresOf(plan, values, points, tokens);
     const own = figures(attribution);
@@ -280,4 +285,10 @@ function figuresOfResult(
     };
   });
   return { method: result.method, step, outputs, mean: summariseFaithfulness([{ outputs }], { resamples, seed }) };
+}
+
+/** The first and the last among them, where more than one is asked for. */
+function chosenOutputs(outputs: number, most = outputs): number[] {
+  const count = Math.min(outputs, most);
+  return Array.from({ length: count }, (_, i) => Math.round((i * (outputs - 1)) / Math.max(1, count - 1)));
 }

@@ -39,7 +39,7 @@ export function pointsOf(shares: readonly number[], steps: number): Points {
 /** How many of so many tokens a share of them is: rounded up, so that a share takes one token at least. */
 export function countOf(share: number, tokens: number): number {
   // A product such as 0.07 * 100 comes out above 7.
-  return Math.min(tokens, Math.ceil(share * tokens - 1e-9));
+  return Math.max(0, Math.ceil(share * tokens - 1e-9));
 }
 
 /** Where the values of a ranking's curves will be. */

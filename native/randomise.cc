@@ -39,7 +39,9 @@ std::shared_ptr<Model> randomised(const Model& model, const Randomisation& plan,
   fresh->module = model.module.deepcopy();
   const int64_t layers = model.layered() ? model.integer("layers") : 0, first = std::max<int64_t>(0, layers - plan.layers);
   torch::jit::Module& module = fresh->module;
-  const bool tied = module.hasattr("head") && module.attr("head").toTensor().is_alias_of(module.attr("embedding").toTensor());
+  // Of a module with the minimal contract anything may have these names.
+  const bool tied = model.layered() && module.hasattr("head") && module.hasattr("embedding") &&
+                    module.attr("head").toTensor().is_alias_of(module.attr("embedding").toTensor());
   if (tied) module.setattr("head", module.attr("head").toTensor().clone());
   std::vector<std::pair<std::string, at::Tensor>> weights;
   for (const auto& weight : module.named_buffers()) weights.emplace_back(weight.name, weight.value);

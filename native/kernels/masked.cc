@@ -1,3 +1,6 @@
+#include <algorithm>
+#include <tuple>
+
 #include "perturbed.h"
 
 // The attributed function where chosen tokens are replaced, for figures of how faithful an attribution is.
@@ -6,7 +9,7 @@ namespace tokenlense {
 namespace {
 
 // Texts whose rows begin within as many run together.
-constexpr int64_t kStarts = 8;
+constexpr int64_t kStarts = 4;
 
 // It begins as the text itself does, or as the text with all tokens replaced: only what comes after that is computed.
 struct MaskedText {

@@ -38,7 +38,7 @@ export interface FaithfulnessOptions {
   model: Model;
   /** Shares of the tokens before an output, above 0 and below 1. Default [0.01, 0.05, 0.1, 0.2, 0.5], DeYoung et al.'s. */
   shares?: readonly number[] | undefined;
-  /** The curves go through so many equal steps, beside the shares and both ends. Default 5. */
+  /** The curves go through so many equal steps, beside the shares and both ends. Default 4. */
   curveSteps?: number | undefined;
   /**
    * What stands for a token that is taken away, as the methods' baseline: "unk" or "pad" token, "zero" vector, "mean" of all
@@ -50,7 +50,10 @@ export interface FaithfulnessOptions {
    * with the largest sizes. Default "score"; for methods that give sizes only it is the same.
    */
   rank?: RankBy | undefined;
-  /** Default: the step function that was attributed, without options of its own. */
+  /**
+   * Default: the step function that was attributed, without options of its own. To compare methods whose own differ, name
+   * one; of functions that fall as the model grows surer, such as crossentropy, what is better turns round.
+   */
   step?: StepChoice | undefined;
   /** As in `attribute`, for step functions that need one. */
   contrast?: ContrastOption | undefined;
@@ -109,7 +112,7 @@ export interface Faithfulness {
 const schema = z.strictObject({
   model: promptOptions.model,
   shares: z.array(z.number().gt(0).lt(1)).min(1).default([0.01, 0.05, 0.1, 0.2, 0.5]),
-  curveSteps: z.int().positive().default(5),
+  curveSteps: z.int().positive().default(4),
   replacement: baseline,
   rank: z.enum(["score", "size"]).default("score"),
   step: stepChoice.optional(),

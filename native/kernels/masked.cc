@@ -9,7 +9,7 @@ namespace tokenlense {
 namespace {
 
 // Texts whose rows begin within as many run together.
-constexpr int64_t kStarts = 4;
+constexpr int64_t kStarts = 8;
 
 // It begins as the text itself does, or as the text with all tokens replaced: only what comes after that is computed.
 struct MaskedText {

@@ -16,6 +16,7 @@
 #include "kernels/attribute.h"
 #include "kernels/generate.h"
 #include "model.h"
+#include "randomise.h"
 #include "task.h"
 #include "tensor.h"
 
@@ -115,6 +116,16 @@ Napi::Value load(const Napi::CallbackInfo& call) {
   });
 }
 
+Napi::Value randomise(const Napi::CallbackInfo& call) {
+  return guarded(call.Env(), [&] {
+    return start_task(call.Env(), Lane::compute, call[2],
+                      [model = ModelHandle::of(call[0]), plan = randomisation_plan(call[1])](TaskContext& context) -> Finish {
+                        auto fresh = randomised(*model, plan, context);
+                        return [fresh = std::move(fresh)](Napi::Env env) { return ModelHandle::wrap(env, fresh); };
+                      });
+  });
+}
+
 Napi::Value attribute(const Napi::CallbackInfo& call) {
   return guarded(call.Env(), [&] {
     return start_task(call.Env(), Lane::compute, call[2],
@@ -175,6 +186,7 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
     exports.Set("measureGemm", Napi::Function::New<measure>(env, "measureGemm"));
     exports.Set("buildArchive", Napi::Function::New<build>(env, "buildArchive"));
     exports.Set("loadModel", Napi::Function::New<load>(env, "loadModel"));
+    exports.Set("randomise", Napi::Function::New<randomise>(env, "randomise"));
     exports.Set("attribute", Napi::Function::New<attribute>(env, "attribute"));
     exports.Set("generate", Napi::Function::New<generate_tokens>(env, "generate"));
     return exports;

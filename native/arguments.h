@@ -5,6 +5,7 @@
 #include "autograd/gemm.h"
 #include "kernels/attribute.h"
 #include "kernels/generate.h"
+#include "randomise.h"
 
 // From JavaScript values to plans. src/native.ts has the same shapes as types; a value of another type is an Error, not a crash.
 
@@ -15,5 +16,6 @@ GemmRequest gemm_request(const Napi::Value& value);
 ArchiveSpec archive_spec(const Napi::Value& value);
 AttributionPlan attribution_plan(const Napi::Value& value);
 GenerationPlan generation_plan(const Napi::Value& value);
+Randomisation randomisation_plan(const Napi::Value& value);
 
 }  // namespace tokenlense

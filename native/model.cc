@@ -14,6 +14,8 @@ namespace {
 
 constexpr std::array<const char*, 3> kFiles = {"tokenlense/contract.json", "tokenlense/tokenizer.json", "tokenlense/tokenizer_config.json"};
 
+}  // namespace
+
 int64_t weight_bytes(const torch::jit::Module& module) {
   std::unordered_set<const void*> seen;  // a tied head counts once
   int64_t bytes = 0;
@@ -24,8 +26,6 @@ int64_t weight_bytes(const torch::jit::Module& module) {
   for (const auto& tensor : module.parameters()) add(tensor);
   return bytes;
 }
-
-}  // namespace
 
 at::Tensor Model::call(const std::string& method, std::vector<c10::IValue> arguments) const {
   // No fusion or profiling: the interpreter must leave the autograd graph as the source says.

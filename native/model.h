@@ -24,6 +24,9 @@ struct Model {
   at::Tensor logits(const at::Tensor& hidden) const;
 };
 
+/// Of buffers and parameters; what two names share counts once.
+int64_t weight_bytes(const torch::jit::Module& module);
+
 /// "auto", "cpu", "cuda", "cuda:1", "mps".
 at::Device parse_device(const std::string& name);
 std::shared_ptr<Model> load_model(const std::string& path, at::Device device, TaskContext& context);

@@ -109,6 +109,17 @@ void read_draws(const Fields& plan_fields, PerturbationPlan& plan) {
     wrong(plan_fields.path("draws"), "as many as the plan's steps, probes and outputs need");
 }
 
+void read_values(const Fields& fields, PerturbationPlan& plan) {
+  plan.value_texts = fields.ids("texts");
+  plan.value_outputs = fields.ids("outputs");
+  const auto below = [](const std::vector<int64_t>& list, int64_t end) {
+    return std::all_of(list.begin(), list.end(), [&](int64_t index) { return index < end; });
+  };
+  if (!below(plan.value_texts, static_cast<int64_t>(plan.masks.size()) / plan.rows())) wrong(fields.path("texts"), "indices of masks");
+  if (plan.value_outputs.size() != plan.value_texts.size() || !below(plan.value_outputs, plan.outputs()))
+    wrong(fields.path("outputs"), "an output for each of the texts");
+}
+
 PerturbationPlan perturbation(const Fields& fields) {
   PerturbationPlan plan;
   read_common(fields, plan);
@@ -116,7 +127,8 @@ PerturbationPlan perturbation(const Fields& fields) {
                                        {{"none", PerturbationKind::none},
                                         {"occlusion", PerturbationKind::occlusion},
                                         {"lime", PerturbationKind::lime},
-                                        {"reagent", PerturbationKind::reagent}});
+                                        {"reagent", PerturbationKind::reagent},
+                                        {"masked", PerturbationKind::masked}});
   if (plan.kind == PerturbationKind::none) return plan;
   if (plan.kind == PerturbationKind::reagent) {
     plan.seed = static_cast<uint64_t>(fields.integer("seed", 0));
@@ -136,8 +148,12 @@ PerturbationPlan perturbation(const Fields& fields) {
     return plan;
   }
   plan.masks = fields.bytes("masks");
-  if (plan.masks.empty() || static_cast<int64_t>(plan.masks.size()) % plan.rows() != 0)
+  if (plan.masks.empty() || plan.rows() < 1 || static_cast<int64_t>(plan.masks.size()) % plan.rows() != 0)
     wrong(fields.path("masks"), "whole rows of one byte for each position but the last");
+  if (plan.kind == PerturbationKind::masked) {
+    read_values(fields, plan);
+    return plan;
+  }
   plan.ridge = fields.number("ridge", 0);
   plan.sum = fields.flag("sum");
   return plan;
@@ -158,6 +174,11 @@ InternalsPlan internals(const Fields& fields) {
 }
 
 }  // namespace
+
+Randomisation randomisation_plan(const Napi::Value& value) {
+  const Fields fields(value, "plan");
+  return {static_cast<uint64_t>(fields.integer("seed", 0)), fields.integer("layers", 0), fields.flag("rest")};
+}
 
 AttributionPlan attribution_plan(const Napi::Value& value) {
   const Fields fields(value, "plan");

@@ -23,6 +23,23 @@ export {
 export type { ContrastOption } from "./contrast.js";
 export { type ErrorCode, TokenlenseError } from "./errors.js";
 export {
+  type Faithfulness,
+  type FaithfulnessOptions,
+  type FaithfulnessProgress,
+  faithfulness,
+  type OutputFaithfulness,
+  type ResultFaithfulness,
+} from "./faithfulness/faithfulness.js";
+export type { FaithfulnessFigures } from "./faithfulness/figures.js";
+export {
+  checkRandomisation,
+  type RandomisationCheck,
+  type RandomisationOptions,
+  type RandomisationProgress,
+  type RandomisationStage,
+} from "./faithfulness/randomisation.js";
+export { type FaithfulnessEstimate, type FaithfulnessSummary, summariseFaithfulness } from "./faithfulness/summary.js";
+export {
   type GenerateOptions,
   type Generation,
   type GenerationParameters,
@@ -34,6 +51,7 @@ export { native } from "./install/binding.js";
 export { type Method, type MethodName, type MethodOptions, methods } from "./methods/index.js";
 export type { ChatMessage } from "./models/chat.js";
 export { loadModel, type Model } from "./models/model.js";
+export { type RandomiseOptions, randomiseModel } from "./models/randomise.js";
 export type { AttributionStats, Native, NativeTensor } from "./native.js";
 export { Attribution, type AttributionData, type Token } from "./result.js";
 export {

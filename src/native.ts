@@ -191,6 +191,16 @@ export type PerturbationPlan = PlanBase & { kind: "perturbation" } & (
     | { perturbation: "occlusion"; baseline: BaselinePlan; absolute: boolean; window: number }
     | { perturbation: "lime"; baseline: BaselinePlan; masks: Uint8Array; ridge: number; sum: boolean }
     | {
+        /** The attributed function where tokens are replaced: the outcome's scores are these values, [values]. */
+        perturbation: "masked";
+        baseline: BaselinePlan;
+        /** [texts, sequence − 1]: 1 where the token stays. */
+        masks: Uint8Array;
+        /** Of each value its text and its output. */
+        texts: Int32Array;
+        outputs: Int32Array;
+      }
+    | {
         perturbation: "reagent";
         seed: number;
         probes: number;
@@ -241,6 +251,15 @@ export interface NativeAttribution {
   /** [outputs] int32: nodes of a path. */
   steps?: NativeTensor;
   stats: AttributionStats;
+}
+
+/** Which weights of a copy have their values in random order. */
+export interface RandomisationPlan {
+  seed: number;
+  /** How many of the last layers, beside final norm and head. */
+  layers: number;
+  /** And what comes before the layers. The minimal contract has nothing else. */
+  rest: boolean;
 }
 
 export interface GenerationPlan {
@@ -295,6 +314,8 @@ export interface Native {
   measureGemm(request: { shapes: GemmShape[]; seconds: number }, onProgress?: NativeProgress): NativeTask<GemmReport[]>;
   buildArchive(spec: BuildSpec, onProgress?: NativeProgress): NativeTask<void>;
   loadModel(path: string, device: string, onProgress?: NativeProgress): NativeTask<NativeModel>;
+  /** A copy of the model, with memory of its own. */
+  randomise(model: NativeModel, plan: RandomisationPlan, onProgress?: NativeProgress): NativeTask<NativeModel>;
   attribute(model: NativeModel, plan: AttributionPlan, onProgress?: NativeProgress): NativeTask<NativeAttribution>;
   /** Resolves to the new tokens only. */
   generate(model: NativeModel, plan: GenerationPlan, onProgress?: NativeProgress): NativeTask<Int32Array>;

@@ -30,7 +30,7 @@ export function writeBrokenModel(folder: string): string {
   return path;
 }
 
-const tinyOptions: TinyOptions = {
+export const tinyOptions: TinyOptions = {
   layers: 3,
   heads: 4,
   kvHeads: 2,

@@ -57,6 +57,7 @@ AttributionResult attribute_perturbation(const Model& model, const PerturbationP
   if (plan.kind == PerturbationKind::none) return nothing(model, plan, context);
   if (plan.kind == PerturbationKind::lime) return lime(model, plan, context);
   if (plan.kind == PerturbationKind::reagent) return reagent(model, plan, context);
+  if (plan.kind == PerturbationKind::masked) return masked(model, plan, context);
   return occlusion(model, plan, context);
 }
 

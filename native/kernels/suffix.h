@@ -13,11 +13,13 @@ class SuffixForward {
   const at::Tensor& clean() const { return clean_; }
   /// Hidden states of the clean sequence [1, length, width].
   const at::Tensor& hidden() const { return hidden_; }
-  /// suffixes [n, length − start, width] → hidden states of their rows, likewise.
+  /// suffixes [n, length − start, width], or fewer rows, → hidden states of their rows, likewise.
   at::Tensor run(const at::Tensor& suffixes, int64_t start) const;
   /// Bytes that one row of one sequence takes while it runs; and what is held all the time.
   int64_t row_bytes() const { return 10 * clean_.size(2) * static_cast<int64_t>(sizeof(float)); }
   int64_t bytes() const;
+  /// Whether less than whole sequences run.
+  bool cached() const { return cached_; }
 
  private:
   const Model& model_;

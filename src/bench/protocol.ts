@@ -1,0 +1,38 @@
+import type { TokenlenseError } from "../errors.js";
+import type { Dtype } from "../models/contract.js";
+import type { GemmReport, NativeInfo } from "../native.js";
+import type { CellTask } from "./measure.js";
+import type { LoadedModel, Metrics } from "./schema.js";
+
+// What the runner and a model's process say to each other, one answer for each question.
+
+export interface Requests {
+  /** What libtorch says of itself and of the machine. */
+  engine: undefined;
+  load: {
+    model: string;
+    device: string;
+    dtype?: Dtype | undefined;
+    /** Bytes of resident memory, beyond which the process says so and ends. */
+    memoryLimit?: number | undefined;
+    gemmLimit: number;
+  };
+  /** Seconds, of each run; `warmup` runs come before the first of a method. */
+  cell: { task: CellTask; warmup: number; timeLimit: number };
+}
+
+export interface Answers {
+  engine: { info: NativeInfo; gemm: GemmReport[] };
+  load: LoadedModel;
+  cell: Metrics;
+}
+
+export type Question = keyof Requests;
+export type Asked = { [Name in Question]: { ask: Name; what: Requests[Name] } }[Question];
+
+export type Failure = Pick<TokenlenseError, "code" | "message" | "hint">;
+export type Answered =
+  | { status: "ok"; value: Answers[Question] }
+  | { status: "error" | "timeout"; error: Failure }
+  /** No answer follows: the process ends. */
+  | { status: "memory"; bytes: number };

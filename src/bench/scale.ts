@@ -1,8 +1,11 @@
 import { group } from "d3-array";
+import { markdownTable } from "markdown-table";
 import MultivariateLinearRegression from "ml-regression-multivariate-linear";
 import { mean, median, sum } from "simple-statistics";
 import { type Fit, isMeasured, type MeasuredRow, type Report, type Row } from "./schema.js";
+import { type FigureName, figuresOf } from "./summary.js";
 import { machineLine } from "./system.js";
+import { gibibytes, percent } from "./text.js";
 
 /** Prompts and outputs of a sweep, in tokens. */
 export const SCALE = { prompts: [16, 32, 64, 128], outputs: [4, 8, 16] } as const;
@@ -13,10 +16,10 @@ export const SCALE = { prompts: [16, 32, 64, 128], outputs: [4, 8, 16] } as cons
  */
 export function fitGrowth(rows: readonly Row[]): Fit[] {
   const groups = group(rows.filter(isMeasured), ({ model, method }) => JSON.stringify([model, method]));
-  return [...groups.values()].flatMap((members) => fit(members) ?? []);
+  return [...groups.values()].flatMap((members) => growth(members) ?? []);
 }
 
-function fit(rows: readonly MeasuredRow[]): Fit | undefined {
+function growth(rows: readonly MeasuredRow[]): Fit | undefined {
   const points = medians(rows);
   const lengths = (name: "promptTokens" | "outputTokens") => new Set(points.map((point) => point[name])).size;
   const [first] = rows;
@@ -57,38 +60,34 @@ function medians(rows: readonly MeasuredRow[]): Point[] {
 /** The sweep as the README's tables are written, Markdown, with the machine below. */
 export function scaleTable(report: Report): string {
   const groups = group(report.rows.filter(isMeasured), ({ model, method }) => JSON.stringify([model, method]));
-  const many = report.models.length > 1;
   const lines = [...groups.values()].flatMap((rows) =>
     medians(rows).map(({ promptTokens, outputTokens, seconds, rows: repeats }) => {
-      const speed = median(repeats.map(({ gflopsPerSecond }) => gflopsPerSecond));
-      const peak = median(repeats.map(({ peakBytes }) => peakBytes));
-      const shares = repeats.flatMap(({ shareOfLimit }) => shareOfLimit ?? []);
+      const middle = (name: FigureName) => median(repeats.flatMap((row) => figuresOf(row)[name] ?? []));
       const [{ model, method } = { model: "", method: "" }] = repeats;
       return [
-        ...(many ? [model] : []),
+        model,
         `${promptTokens} + ${outputTokens}`,
         `\`${method}\``,
         seconds.toFixed(seconds < 1 ? 3 : 2),
         ((1000 * seconds) / outputTokens).toFixed(1),
-        speed.toFixed(0),
-        shares.length > 0 ? `${(100 * median(shares)).toFixed(0)} %` : "",
-        `${(peak / 2 ** 30).toFixed(2)} GiB`,
+        middle("gflopsPerSecond").toFixed(0),
+        repeats.every(({ shareOfLimit }) => shareOfLimit === undefined) ? "" : percent(middle("shareOfLimit")),
+        gibibytes(middle("peakBytes")),
       ];
     }),
   );
-  const head = ["tokens", "method", "seconds", "ms a token", "GFLOP/s", "of limit", "peak"];
   return [
-    ...markdown([...(many ? ["model"] : []), ...head], lines),
-    ...(report.fits?.length ? ["", ...fitTable(report.fits)] : []),
+    markdownTable([["model", "tokens", "method", "seconds", "ms a token", "GFLOP/s", "of limit", "peak"], ...lines]),
+    ...(report.fits?.length ? ["", fitTable(report.fits)] : []),
     "",
     `Medians. ${machineLine(report.system)}.`,
   ].join("\n");
 }
 
-function fitTable(fits: readonly Fit[]): string[] {
-  return markdown(
-    ["model", "method", "twice the prompt", "twice the output", "seconds", "R²"],
-    fits.map(({ model, method, factor, prompt, output, r2 }) => [
+function fitTable(fits: readonly Fit[]): string {
+  return markdownTable([
+    ["model", "method", "twice the prompt", "twice the outputs", "seconds, of P and T tokens", "R²"],
+    ...fits.map(({ model, method, factor, prompt, output, r2 }) => [
       model,
       `\`${method}\``,
       `${(2 ** prompt).toFixed(2)}×`,
@@ -96,9 +95,5 @@ function fitTable(fits: readonly Fit[]): string[] {
       `${factor.toExponential(2)} · P^${prompt.toFixed(2)} · T^${output.toFixed(2)}`,
       r2.toFixed(3),
     ]),
-  );
-}
-
-function markdown(head: readonly string[], rows: readonly (readonly string[])[]): string[] {
-  return [head, head.map(() => "---"), ...rows].map((cells) => `| ${cells.join(" | ")} |`);
+  ]);
 }

@@ -2,6 +2,7 @@
 import { Command } from "commander";
 import { packageVersion } from "../install/package.js";
 import { attributionCommands } from "./commands/attribution.js";
+import { benchCommands } from "./commands/bench.js";
 import { convertCommands } from "./commands/convert.js";
 import { datasetCommands } from "./commands/dataset.js";
 import { modelCommands } from "./commands/models.js";
@@ -29,6 +30,7 @@ for (const define of [
   resultCommands,
   pictureCommands,
   convertCommands,
+  benchCommands,
   toolCommands,
   modelCommands,
   settingsCommands,

@@ -20,7 +20,9 @@ interface Mark {
   length: number;
   seconds: number;
   perToken: number;
+  /** GiB. */
   peak: number;
+  working: number;
   faithful?: number;
   random?: number;
 }
@@ -45,13 +47,15 @@ export const runNames = (reports: readonly Report[]): string[] =>
   reports.map(({ system }, i) => `${i + 1}: ${machineLine(system).split(";")[0]}`);
 
 function mark(row: MeasuredRow, run: string): Mark {
-  const { model, method, prompt, promptTokens, outputTokens, attributeSeconds: seconds, peakBytes, faithfulness } = row;
+  const { model, method, prompt, promptTokens, outputTokens, attributeSeconds: seconds, faithfulness } = row;
+  const { peakBytes, workingBytes } = row;
   return {
     ...{ run, method, prompt, seconds },
     model: model.split(/[\\/]/).at(-1) ?? model,
     length: promptTokens + outputTokens,
     perToken: (1000 * seconds) / outputTokens,
     peak: peakBytes / 2 ** 30,
+    working: workingBytes / 2 ** 30,
     ...(faithfulness && { faithful: faithfulness.comprehensiveness, random: faithfulness.random.comprehensiveness }),
   };
 }
@@ -74,7 +78,13 @@ const longest = (labels: readonly string[]) => 20 + 6.2 * Math.max(...labels.map
 
 function draw(options: Plot.PlotOptions): string {
   const { document } = parseHTML("<!doctype html><html><body></body></html>");
-  return Plot.plot({ ...options, document, style: { fontSize: "12px", background: "none" } }).outerHTML;
+  return Plot.plot({
+    marginBottom: 46,
+    ...options,
+    x: { labelOffset: 40, ...options.x },
+    document,
+    style: { fontSize: "12px", background: "none" },
+  }).outerHTML;
 }
 
 function timePerToken(marks: readonly Mark[], several: boolean): Chart {
@@ -105,7 +115,7 @@ function scaling(marks: readonly Mark[], several: boolean): Chart {
   const markup = draw({
     ...{ width: WIDTH, height: count * 240 + 50, marginLeft: 60 },
     x: { type: "log", grid: true, label: "tokens of prompt and outputs →", tickFormat: "~s" },
-    y: { type: "log", grid: true, label: "↑ seconds for an output", tickFormat: "~g" },
+    y: { type: "log", grid: true, label: "seconds for an output →", labelAnchor: "center", tickFormat: "~g" },
     fy: { label: null, axis: null },
     color: { legend: true },
     marks: [
@@ -131,7 +141,7 @@ function faithfulness(marks: readonly Mark[], several: boolean): Chart {
   const markup = draw({
     ...{ width: WIDTH, height: count * 260 + 50, marginLeft: 60, marginRight: longest(marks.map((m) => m.method)) },
     x: { type: "log", grid: true, label: "milliseconds for each output token →", tickFormat: "~s" },
-    y: { grid: true, label: "↑ comprehensiveness beyond chance" },
+    y: { grid: true, label: "comprehensiveness beyond chance →", labelAnchor: "center" },
     fy: { label: null, axis: null },
     marks: [
       ...headings(known, panel),
@@ -157,18 +167,22 @@ function memory(marks: readonly Mark[], several: boolean): Chart {
   const { panel, size } = panels(marks, several);
   const markup = draw({
     ...size,
-    x: { grid: true, label: "peak memory, GiB →", zero: true },
+    x: { grid: true, label: "memory, GiB →", zero: true },
     y: { label: null },
     fy: { label: null, axis: null },
     marks: [
       ...headings(marks, panel),
-      Plot.barX(marks, Plot.groupY({ x: "median" }, { x: "peak", y: "method", fy: panel, fill: "method" })),
+      Plot.barX(
+        marks,
+        Plot.groupY({ x: "median" }, { x: "peak", y: "method", fy: panel, fill: "method", fillOpacity: 0.35 }),
+      ),
+      Plot.barX(marks, Plot.groupY({ x: "median" }, { x: "working", y: "method", fy: panel, fill: "method" })),
       Plot.tickX(marks, Plot.groupY({ x: "max" }, { x: "peak", y: "method", fy: panel, stroke: "currentColor" })),
     ],
     ...sorted(marks),
   });
   const caption =
-    "Resident memory of the model's process, with weights and libraries: median, and the most as a stroke.";
+    "Pale: resident memory of the model's process, with weights, libraries and what its allocator keeps; the stroke is the most. Full: working memory that the method was planned with.";
   return { title: "Memory", caption, markup };
 }
 

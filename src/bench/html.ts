@@ -11,7 +11,7 @@ const variables = ({ ground, text, faint, line }: typeof light | typeof dark) =>
   `--ground:${ground};--text:${text};--faint:${faint};--line:${line}`;
 const style = `:root{color-scheme:light dark;${variables(light)}}
 @media (prefers-color-scheme:dark){:root{${variables(dark)}}}
-body{margin:0 auto;padding:1.5rem;max-width:60rem;background:var(--ground);color:var(--text);font:15px/1.5 system-ui,sans-serif}
+body{margin:0 auto;padding:1.5rem;max-width:72rem;background:var(--ground);color:var(--text);font:15px/1.5 system-ui,sans-serif}
 h1{font-size:1.5rem}h2{font-size:1.15rem;margin-top:2.2rem}p,figcaption,dd{color:var(--faint)}
 figure{margin:0}svg{--plot-background:var(--ground);max-width:100%;height:auto}
 .scroll{overflow-x:auto}table{border-collapse:collapse;font-variant-numeric:tabular-nums;font-size:.9rem}

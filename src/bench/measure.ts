@@ -65,6 +65,7 @@ export async function measure(task: CellTask, context: MeasureContext): Promise<
     generateTokensPerSecond: result.outputs / generation.seconds,
     attributeTokensPerSecond: result.outputs / attribution.seconds,
     ...figures,
+    workingBytes: result.stats?.plannedBytes ?? 0,
     flops,
     gflopsPerSecond,
     ...(onCpu && { shareOfLimit: gflopsPerSecond / context.gemmLimit }),

@@ -28,8 +28,10 @@ export const metricsSchema = z.object({
   /** Outputs per second. */
   generateTokensPerSecond: positive,
   attributeTokensPerSecond: positive,
-  /** The most resident memory of the model's process, weights and libraries in it. */
+  /** The most resident memory of the model's process, with weights, libraries and what its allocator keeps for later. */
   peakBytes: bytes,
+  /** Working memory that the engine reckoned with, weights not counted. */
+  workingBytes: bytes,
   /** Of the device's memory in use, and its mean power; only where there is an Nvidia device in use. */
   gpuBytes: bytes.optional(),
   gpuWatts: z.number().nonnegative().optional(),

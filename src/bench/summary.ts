@@ -18,6 +18,7 @@ export function figuresOf(row: MeasuredRow) {
     generateTokensPerSecond: row.generateTokensPerSecond,
     attributeTokensPerSecond: row.attributeTokensPerSecond,
     peakBytes: row.peakBytes,
+    workingBytes: row.workingBytes,
     gpuBytes: row.gpuBytes,
     gpuWatts: row.gpuWatts,
     flops: row.flops,

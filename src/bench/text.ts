@@ -12,6 +12,7 @@ export function significant(value: number): string {
 }
 
 export const percent = (share: number): string => `${(100 * share).toFixed(0)} %`;
+const mebibytes = (bytes: number): string => `${(bytes / 2 ** 20).toFixed(1)} MiB`;
 export const gibibytes = (bytes: number): string => `${(bytes / 2 ** 30).toFixed(2)} GiB`;
 
 interface Column {
@@ -27,6 +28,7 @@ const columns: readonly Column[] = [
   { title: "CPU s", figure: "attributeCpuSeconds", show: significant },
   { title: "generated/s", figure: "generateTokensPerSecond", show: significant },
   { title: "peak", figure: "peakBytes", show: gibibytes },
+  { title: "working", figure: "workingBytes", show: mebibytes },
   { title: "GPU memory", figure: "gpuBytes", show: gibibytes },
   { title: "GPU W", figure: "gpuWatts", show: significant },
   { title: "GFLOP/s", figure: "gflopsPerSecond", show: significant },

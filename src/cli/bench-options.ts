@@ -26,9 +26,10 @@ export interface MeasureFlags {
 export const DEFAULT_MODEL = "smollm2-135m-instruct";
 
 /** One or two of each class of cost, as the system that this one succeeds measured by default. */
-const defaultMethods: readonly MethodName[] = [
-  ...(["saliency", "input_x_gradient", "layer_gradient_x_activation"] as const),
-  ...(["integrated_gradients", "lime", "attention"] as const),
+const defaultMethods: readonly StepChoice[] = [
+  ...["saliency", "input_x_gradient", "layer_gradient_x_activation"],
+  { name: "integrated_gradients", steps: 20 },
+  ...["lime", "attention"],
 ];
 
 export function benchSchemas(): Schemas {

@@ -40,7 +40,7 @@ export function reportPage(reports: readonly Report[], comparisons: readonly Com
     ...comparisons.map(comparisonSection),
     ...charts(reports).map(
       ({ title: name, caption, markup }) =>
-        `<section><h2>${name}</h2><figure role="img" aria-label="${escapeMarkup(`${name}. ${caption}`)}">${markup}</figure><p>${caption}</p></section>`,
+        `<section><h2>${name}</h2><figure role="img" aria-label="${escapeMarkup(`${name}. ${caption}`)}"><div aria-hidden="true">${markup}</div></figure><p>${caption}</p></section>`,
     ),
     ...reports.map((report, i) => tables(report, reports.length > 1 ? ` of run ${i + 1}` : "")),
     "</main>",
@@ -66,9 +66,9 @@ function tables(report: Report, of: string): string {
   const perPrompt = summaryRows(report.byPrompt, (s) => [prompts[s.prompt ?? 0]?.name ?? ""], ["prompt"]);
   const perModel = summaryRows(report.byModel, (s) => [s.model ?? ""], ["model"]);
   return [
-    `<h2>Methods${of}</h2><p>Medians over prompts and repeats.</p>${table(perMethod, 2)}`,
-    `<h2>Models${of}</h2>${table(perModel, 1)}`,
-    `<h2>Prompts${of}</h2>${table(perPrompt, 1)}`,
+    `<h2>Methods${of}</h2><p>Medians over prompts and repeats.</p>${table(`Methods${of}`, perMethod, 2)}`,
+    `<h2>Models${of}</h2>${table(`Models${of}`, perModel, 1)}`,
+    `<h2>Prompts${of}</h2>${table(`Prompts${of}`, perPrompt, 1)}`,
     ...(failures.length > 0
       ? [`<h2>Failures${of}</h2><pre>${failures.map((row) => escapeMarkup(failureLine(row, report))).join("\n")}</pre>`]
       : []),
@@ -77,13 +77,15 @@ function tables(report: Report, of: string): string {
 }
 
 function comparisonSection(comparison: Comparison): string {
-  return `<section><h2>Run ${comparison.other} against run ${comparison.base}</h2><p>${escapeMarkup(comparison.note)}</p>${table(comparisonRows(comparison), 2)}</section>`;
+  const title = `Run ${comparison.other} against run ${comparison.base}`;
+  return `<section><h2>${title}</h2><p>${escapeMarkup(comparison.note)}</p>${table(title, comparisonRows(comparison), 2)}</section>`;
 }
 
-function table([head = [], ...rows]: string[][], names: 1 | 2): string {
+/** `names` columns of names, then figures. */
+function table(name: string, [head = [], ...rows]: string[][], names: 1 | 2): string {
   const cells = (tag: string, row: string[]) => row.map((cell) => `<${tag}>${escapeMarkup(cell)}</${tag}>`).join("");
   const body = rows.map((row) => `<tr>${cells("td", row)}</tr>`).join("\n");
-  return `<div class="scroll"><table class="names${names}"><thead><tr>${cells("th", head)}</tr></thead><tbody>${body}</tbody></table></div>`;
+  return `<div class="scroll" role="region" aria-label="${name}" tabindex="0"><table class="names${names}"><thead><tr>${cells("th", head)}</tr></thead><tbody>${body}</tbody></table></div>`;
 }
 
 function definitions(values: Record<string, unknown>): string {

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { packageRoot } from "../install/package.js";
 import { formatBytes } from "../install/progress.js";
 import { cancelled } from "../task.js";
-import type { Answered, Answers, Failure, Question, Requests } from "./protocol.js";
+import { type Answered, type Answers, type Failure, type Question, type Requests, tooSlow } from "./protocol.js";
 
 /** Starts a process that answers {@link Requests}. */
 export type StartWorker = () => ChildProcess;
@@ -68,7 +68,7 @@ export class Isolated implements Disposable {
         signal?.addEventListener("abort", cancel, { once: true });
         if (limit !== undefined)
           timer = setTimeout(() => {
-            resolve({ status: "timeout", error: stuck(limit) });
+            resolve({ status: "timeout", error: tooSlow(limit) });
             this.#kill();
           }, limit * 1000);
         this.#child.send({ ask: name, what }, (error) => error && this.#end("crashed", crash(error.message)));
@@ -114,10 +114,4 @@ const overMemory = (bytes: number): Failure => ({
   code: "ERR_TOKENLENSE_MEMORY",
   message: `The model's process took ${formatBytes(bytes)} of memory, more than the limit.`,
   hint: "Raise --memory-limit, or take shorter prompts or a smaller model.",
-});
-
-const stuck = (limit: number): Failure => ({
-  code: "ERR_TOKENLENSE_CANCELLED",
-  message: `No answer in ${limit} seconds.`,
-  hint: undefined,
 });

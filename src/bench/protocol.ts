@@ -36,3 +36,10 @@ export type Answered =
   | { status: "error" | "timeout"; error: Failure }
   /** No answer follows: the process ends. */
   | { status: "memory"; bytes: number };
+
+/** What is said of a cell that took more than so many seconds. */
+export const tooSlow = (limit: number): Failure => ({
+  code: "ERR_TOKENLENSE_CANCELLED",
+  message: `It was not through after ${limit} seconds.`,
+  hint: "Raise --time-limit, or take shorter prompts.",
+});

@@ -18,6 +18,8 @@ export interface BenchOptions {
   signal?: AbortSignal | undefined;
   /** Cells that are through, of all of the run. */
   onProgress?: ((done: number, total: number) => void) | undefined;
+  /** The machine, where it has been described already. */
+  system?: System | undefined;
   start?: StartWorker | undefined;
 }
 
@@ -46,7 +48,7 @@ export async function runBench(
   try {
     const decisive = decisiveOptions(plan);
     journal = await BenchJournal.open(folder, decisive, resume);
-    const system = await describeSystem(stop, start);
+    const system = options.system ?? (await describeSystem(stop, start));
     const stopped = await measureCells(plan, journal, system, { ...options, signal: stop });
     return {
       report: toReport(plan, decisive, journal, system, stopped === undefined),

@@ -6,7 +6,7 @@ import { run } from "../task.js";
 import { GpuWatch } from "./gpu.js";
 import { type MeasureContext, measure } from "./measure.js";
 import { MemoryWatch } from "./memory.js";
-import type { Answered, Answers, Asked, Requests } from "./protocol.js";
+import { type Answered, type Answers, type Asked, type Requests, tooSlow } from "./protocol.js";
 
 // A process for one model: what it does to itself, no other model suffers from.
 
@@ -23,7 +23,8 @@ process.on("message", (asked: Asked) => {
     (thrown: unknown) => {
       const { code, message, hint, cause } = TokenlenseError.from(thrown);
       const late = code === "ERR_TOKENLENSE_CANCELLED" && (cause as Error | undefined)?.name === "TimeoutError";
-      send({ status: late ? "timeout" : "error", error: { code, message, hint } });
+      if (late && asked.ask === "cell") send({ status: "timeout", error: tooSlow(asked.what.timeLimit) });
+      else send({ status: "error", error: { code, message, hint } });
     },
   );
 });

@@ -137,27 +137,21 @@ function faithfulness(marks: readonly Mark[], several: boolean): Chart {
   const { panel } = panels(marks, several);
   const known = marks.filter(({ faithful }) => faithful !== undefined);
   const count = new Set(known.map(panel)).size;
-  const medians = { x: "median", y: "median" } as const;
+  const place = { x: "perToken", y: beyond, z: "method", fy: panel, stroke: "method", symbol: "method" } as const;
   const markup = draw({
-    ...{ width: WIDTH, height: count * 260 + 50, marginLeft: 60, marginRight: longest(marks.map((m) => m.method)) },
+    ...{ width: WIDTH, height: count * 260 + 50, marginLeft: 60, inset: 12 },
     x: { type: "log", grid: true, label: "milliseconds for each output token →", tickFormat: "~s" },
     y: { grid: true, label: "comprehensiveness beyond chance →", labelAnchor: "center" },
     fy: { label: null, axis: null },
+    symbol: { legend: true },
     marks: [
       ...headings(known, panel),
       Plot.ruleY([0]),
-      Plot.dot(known, Plot.group(medians, { x: "perToken", y: beyond, z: "method", fy: panel, fill: "method", r: 5 })),
-      Plot.text(
-        known,
-        Plot.groupZ(
-          { ...medians, text: "first" },
-          { x: "perToken", y: beyond, z: "method", fy: panel, text: "method", dx: 9, textAnchor: "start" },
-        ),
-      ),
+      Plot.dot(known, Plot.groupZ({ x: "median", y: "median", symbol: "first" }, { ...place, r: 6, strokeWidth: 2.5 })),
     ],
   });
   const caption =
-    "How much more the outputs lose when the tokens that a method names are taken away than when random ones are. Up is more faithful, left is faster.";
+    "How much more the outputs lose when the tokens that a method names are taken away than when random ones are: medians. Up is more faithful, left is faster.";
   return { title: "Speed against faithfulness", caption, markup };
 }
 

@@ -12,6 +12,9 @@ const NEWS = 0.02;
 /** Within this the two count as the same. */
 const SAME = 0.05;
 
+/** What stands for the method of what no method changes. */
+const ANY_METHOD = "any";
+
 export type Verdict = "less" | "more" | "same" | "unclear" | "too few";
 
 const figures = {
@@ -59,22 +62,24 @@ export function compareReports([base, ...others]: readonly Report[]): Comparison
 }
 
 function comparedMethods(base: Report, other: Report): ComparedMethod[] {
-  const [mine, theirs] = [rowsByMethod(base), rowsByMethod(other)];
-  return [...mine].flatMap(([key, rows]) => {
-    const against = theirs.get(key);
-    if (!against) return [];
-    const [model, method] = JSON.parse(key) as [string, string];
-    return (Object.keys(figures) as ComparedFigure[]).flatMap((figure) => {
-      const pairs = pairsOf(rows, against, base, other, figures[figure]);
+  return (Object.keys(figures) as ComparedFigure[]).flatMap((figure) => {
+    const [mine, theirs] = [base, other].map((report) => groups(report, figure)) as [Groups, Groups];
+    return [...mine].flatMap(([key, rows]) => {
+      const pairs = pairsOf(rows, theirs.get(key) ?? [], base, other, figures[figure]);
+      const [model, method] = JSON.parse(key) as [string, string];
       return pairs.length > 0 ? [{ model, method, figure, prompts: pairs.length, ...ratioOf(pairs) }] : [];
     });
   });
 }
 
-/** By the model's own name, which is the same wherever its file lies. */
-function rowsByMethod({ rows, models }: Report): Map<string, MeasuredRow[]> {
+type Groups = Map<string, MeasuredRow[]>;
+
+/** By the model's own name, which is the same wherever its file lies; and by method, which generation does not depend on. */
+function groups({ rows, models }: Report, figure: ComparedFigure): Groups {
   const names = new Map(models.map(({ model, name, dtype }) => [model, `${name} ${dtype}`]));
-  return group(rows.filter(isMeasured), ({ model, method }) => JSON.stringify([names.get(model) ?? model, method]));
+  return group(rows.filter(isMeasured), ({ model, method }) =>
+    JSON.stringify([names.get(model) ?? model, figure === "generation" ? ANY_METHOD : method]),
+  );
 }
 
 interface Pair {

@@ -121,6 +121,12 @@ describe("the page", () => {
     expect(labels).toEqual(["attention", "saliency", "lime"]);
   });
 
+  it("sets each method's speed against its faithfulness by one mark in each model", async () => {
+    const page = await open(reportPage([report(rows)]));
+    const section = page.locator("section", { has: page.getByRole("heading", { name: "Speed against faithfulness" }) });
+    expect(await section.locator('g[aria-label="dot"] path').count()).toBe(6);
+  });
+
   it("lets no name become markup", () => {
     const html = reportPage([report([row({ method: "<b>x</b>", model: "<i>y</i>" })])]);
     expect(html).not.toMatch(/<[bi]>/);

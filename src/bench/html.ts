@@ -1,4 +1,4 @@
-import { escapeMarkup } from "../viz/markup.js";
+import { escapeMarkup, pageHead } from "../viz/markup.js";
 import { inks } from "../viz/scale.js";
 import { charts } from "./charts.js";
 import { type Comparison, comparisonRows } from "./compare.js";
@@ -27,14 +27,7 @@ const policy = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; 
 export function reportPage(reports: readonly Report[], comparisons: readonly Comparison[] = []): string {
   const title = reports.length > 1 ? `${reports.length} benchmark runs` : "Attribution benchmark";
   return [
-    "<!doctype html>",
-    '<html lang="en">',
-    '<meta charset="utf-8">',
-    `<meta http-equiv="Content-Security-Policy" content="${policy}">`,
-    '<meta name="viewport" content="width=device-width, initial-scale=1">',
-    '<meta name="color-scheme" content="light dark">',
-    `<title>${title} · TokenLense</title>`,
-    `<style>${style}</style>`,
+    ...pageHead({ title, policy, style }),
     `<main><h1>${title}</h1>`,
     ...reports.map((report, i) => `<p>${reports.length > 1 ? `${i + 1}: ` : ""}${escapeMarkup(about(report))}</p>`),
     ...comparisons.map(comparisonSection),

@@ -1,7 +1,7 @@
-import { type FileHandle, open } from "node:fs/promises";
 import { join } from "node:path";
 import { isDeepStrictEqual } from "node:util";
 import { z } from "zod";
+import { JournalFile } from "../dataset/journal-file.js";
 import { TokenlenseError } from "../errors.js";
 import { cellKey } from "./plan.js";
 import { type Cell, isMeasured, type LoadedModel, type Report, type Row, reportSchema, rowSchema } from "./schema.js";
@@ -18,14 +18,15 @@ type Entry = z.output<typeof entrySchema>;
 
 /** What a run has measured so far, in its folder: a line for each row, on the disk before the next cell begins. */
 export class BenchJournal {
-  readonly #handle: FileHandle;
+  readonly #file: JournalFile<Entry>;
   readonly #rows: Map<string, Row>;
   readonly #models: Map<string, LoadedModel>;
   /** ISO 8601. */
   readonly started: string;
 
-  private constructor(handle: FileHandle, started: string, entries: readonly Entry[]) {
-    this.#handle = handle;
+  private constructor(file: JournalFile<Entry>, started: string) {
+    const { entries } = file;
+    this.#file = file;
     this.started = started;
     const rows = entries.flatMap((entry) => ("row" in entry ? [entry.row] : []));
     const models = entries.flatMap((entry) => ("model" in entry ? [entry.model] : []));
@@ -34,31 +35,27 @@ export class BenchJournal {
   }
 
   /**
-   * Opens a folder's journal to go on, or begins one. A line that a killed run left half written goes.
+   * Opens a folder's journal to go on, or begins one.
    * @param options what decides the rows.
    * @throws ERR_TOKENLENSE_INPUT where there is a run already and `resume` is false, or where it was another one; _FORMAT for
    * a damaged line.
    */
   static async open(folder: string, options: Report["options"], resume: boolean): Promise<BenchJournal> {
-    const file = join(folder, JOURNAL);
-    const handle = await open(file, "a+");
+    const hint = "Start again in another folder (--output).";
+    const file = await JournalFile.open(join(folder, JOURNAL), entrySchema, hint);
     try {
-      const bytes = await handle.readFile();
-      const whole = bytes.lastIndexOf(10) + 1;
-      if (whole < bytes.length) await handle.truncate(whole);
-      const entries = readEntries(bytes.subarray(0, whole).toString("utf8"), file);
-      const start = entries.flatMap((entry) => ("start" in entry ? [entry.start] : []))[0];
+      const start = file.entries.flatMap((entry) => ("start" in entry ? [entry.start] : []))[0];
       if (start && !resume)
         throw new TokenlenseError("ERR_TOKENLENSE_INPUT", `${folder} holds a benchmark already.`, {
           hint: "Go on with it (--resume), or choose another folder (--output).",
         });
       const plain = JSON.parse(JSON.stringify(options)) as Report["options"]; // as it is read back
       if (start) requireSame(start.options, plain, folder);
-      const journal = new BenchJournal(handle, start?.started ?? new Date().toISOString(), entries);
-      if (!start) await journal.#append({ start: { started: journal.started, options: plain } });
+      const journal = new BenchJournal(file, start?.started ?? new Date().toISOString());
+      if (!start) await file.append({ start: { started: journal.started, options: plain } });
       return journal;
     } catch (error) {
-      await handle.close();
+      await file.close();
       throw error;
     }
   }
@@ -78,39 +75,18 @@ export class BenchJournal {
   }
 
   async addRow(row: Row): Promise<void> {
-    await this.#append({ row });
+    await this.#file.append({ row });
     this.#rows.set(cellKey(row), row);
   }
 
   async addModel(model: LoadedModel): Promise<void> {
-    await this.#append({ model });
+    await this.#file.append({ model });
     this.#models.set(model.model, model);
   }
 
   close(): Promise<void> {
-    return this.#handle.close();
+    return this.#file.close();
   }
-
-  async #append(entry: Entry): Promise<void> {
-    await this.#handle.appendFile(`${JSON.stringify(entry)}\n`);
-    await this.#handle.datasync();
-  }
-}
-
-function readEntries(text: string, file: string): Entry[] {
-  return text
-    .split("\n")
-    .slice(0, -1)
-    .map((line, i) => {
-      try {
-        return entrySchema.parse(JSON.parse(line));
-      } catch (cause) {
-        throw new TokenlenseError("ERR_TOKENLENSE_FORMAT", `${file}:${i + 1} is damaged.`, {
-          hint: "Start again in another folder (--output).",
-          cause,
-        });
-      }
-    });
 }
 
 function requireSame(was: Report["options"], is: Report["options"], folder: string): void {

@@ -4,14 +4,28 @@ import { z } from "zod";
 import { JournalFile } from "../dataset/journal-file.js";
 import { TokenlenseError } from "../errors.js";
 import { cellKey } from "./plan.js";
-import { type Cell, isMeasured, type LoadedModel, type Report, type Row, reportSchema, rowSchema } from "./schema.js";
+import {
+  type Cell,
+  isMeasured,
+  type LoadedModel,
+  type Report,
+  type Row,
+  reportSchema,
+  rowSchema,
+  type System,
+  systemSchema,
+} from "./schema.js";
 
 const JOURNAL = "journal.jsonl";
 
-const startSchema = z.object({ started: z.string(), options: z.record(z.string(), z.unknown()) });
+const startSchema = z.object({
+  started: z.string(),
+  options: z.record(z.string(), z.unknown()),
+});
 const entrySchema = z.union([
   z.object({ start: startSchema }),
   z.object({ model: reportSchema.shape.models.element }),
+  z.object({ system: systemSchema }),
   z.object({ row: rowSchema }),
 ]);
 type Entry = z.output<typeof entrySchema>;
@@ -77,6 +91,15 @@ export class BenchJournal {
   async addRow(row: Row): Promise<void> {
     await this.#file.append({ row });
     this.#rows.set(cellKey(row), row);
+  }
+
+  /** The machine as it was when the run began: rows are shares of its limit. */
+  get system(): System | undefined {
+    return this.#file.entries.flatMap((entry) => ("system" in entry ? [entry.system] : []))[0];
+  }
+
+  addSystem(system: System): Promise<void> {
+    return this.#file.append({ system });
   }
 
   async addModel(model: LoadedModel): Promise<void> {

@@ -1,6 +1,8 @@
 import { createHash } from "node:crypto";
+import { cpus } from "node:os";
 import { takeFolder } from "../dataset/folder.js";
 import { TokenlenseError } from "../errors.js";
+import { packageVersion } from "../install/package.js";
 import { throwIfCancelled } from "../task.js";
 import { Isolated, type Outcome, type StartWorker } from "./isolated.js";
 import { BenchJournal } from "./journal.js";
@@ -48,7 +50,9 @@ export async function runBench(
   try {
     const decisive = decisiveOptions(plan);
     journal = await BenchJournal.open(folder, decisive, resume);
-    const system = options.system ?? (await describeSystem(stop, start));
+    const known = journal.system ?? options.system;
+    const system = known ?? (await describeSystem(stop, start));
+    if (!journal.system) await journal.addSystem(system);
     const stopped = await measureCells(plan, journal, system, { ...options, signal: stop });
     return {
       report: toReport(plan, decisive, journal, system, stopped === undefined),
@@ -165,6 +169,8 @@ function decisiveOptions({ models, methods, tasks, repeats, warmup, seed, device
     seed,
     device,
     dtype: dtype ?? null,
+    version: packageVersion(),
+    processor: cpus()[0]?.model ?? "unknown",
   };
 }
 

@@ -92,7 +92,6 @@ function timePerToken(marks: readonly Mark[], several: boolean): Chart {
   const markup = draw({
     ...size,
     x: { type: "log", grid: true, label: "milliseconds for each output token →", tickFormat: "~s" },
-    y: { label: null },
     fy: { label: null, axis: null },
     color: { legend: false },
     marks: [
@@ -162,7 +161,6 @@ function memory(marks: readonly Mark[], several: boolean): Chart {
   const markup = draw({
     ...size,
     x: { grid: true, label: "memory, GiB →", zero: true },
-    y: { label: null },
     fy: { label: null, axis: null },
     marks: [
       ...headings(marks, panel),
@@ -186,7 +184,6 @@ function hardware(marks: readonly Mark[]): Chart {
   const markup = draw({
     ...size,
     x: { type: "log", grid: true, label: "milliseconds for each output token →", tickFormat: "~s" },
-    y: { label: null },
     fy: { label: null, axis: null },
     color: { legend: true },
     marks: [

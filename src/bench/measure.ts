@@ -28,7 +28,7 @@ export interface MeasureContext {
   gemmLimit: number;
   signal: AbortSignal;
   /** How faithful a result is; its own work is not part of the cell's figures. */
-  assess?: (result: Attribution, options: { model: Model; signal: AbortSignal }) => Promise<Faithfulness>;
+  assess?: ((result: Attribution, options: { model: Model; signal: AbortSignal }) => Promise<Faithfulness>) | undefined;
 }
 
 /**

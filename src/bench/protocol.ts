@@ -17,8 +17,11 @@ export interface Requests {
     memoryLimit?: number | undefined;
     gemmLimit: number;
   };
-  /** Seconds, of each run; `warmup` runs come before the first of a method. */
-  cell: { task: CellTask; warmup: number; timeLimit: number };
+  /**
+   * `timeLimit` in seconds, of each run; `warmup` runs come before the first of a method; `assess`: say how faithful the
+   * result is, too.
+   */
+  cell: { task: CellTask; warmup: number; timeLimit: number; assess: boolean };
 }
 
 export interface Answers {

@@ -144,6 +144,7 @@ function askCell(plan: BenchPlan, cell: Cell, worker: Isolated, signal: AbortSig
     task: { prompt, outputTokens, method: method.name, options: method.options },
     warmup,
     timeLimit,
+    assess: cell.repeat === 0, // repeats give the same scores
   };
   return worker.ask("cell", what, { signal, limit: timeLimit * (1 + warmup) + GRACE });
 }

@@ -10,7 +10,10 @@ import { type Answered, type Answers, type Asked, type Requests, tooSlow } from 
 
 // A process for one model: what it does to itself, no other model suffers from.
 
-type Loaded = Omit<MeasureContext, "signal">;
+type Loaded = Omit<MeasureContext, "signal" | "assess">;
+
+/** How faithful a result is: `faithfulness(result, { model, signal })` of src/faithfulness, once that is there. */
+const assessResult: MeasureContext["assess"] = undefined;
 
 let loaded: Loaded | undefined;
 const warm = new Set<string>();
@@ -55,12 +58,13 @@ async function load({ model: source, device, dtype, memoryLimit, gemmLimit }: Re
   };
 }
 
-async function cell({ task, warmup, timeLimit }: Requests["cell"]) {
+async function cell({ task, warmup, timeLimit, assess }: Requests["cell"]) {
   if (!loaded) throw new Error("no model is loaded");
   const context = loaded;
-  const once = () => measure(task, { ...context, signal: AbortSignal.timeout(timeLimit * 1000) });
+  const once = (more?: Pick<MeasureContext, "assess">) =>
+    measure(task, { ...context, ...more, signal: AbortSignal.timeout(timeLimit * 1000) });
   const kind = JSON.stringify([task.method, task.options]);
   for (let i = 0; i < warmup && !warm.has(kind); i++) await once();
   warm.add(kind);
-  return once();
+  return once(assess ? { assess: assessResult } : {});
 }

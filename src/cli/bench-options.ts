@@ -1,5 +1,6 @@
 import { z } from "zod";
 import type { BenchMethod } from "../bench/plan.js";
+import type { Report } from "../bench/schema.js";
 import { resolveChoice } from "../methods/choice.js";
 import type { MethodName } from "../methods/index.js";
 import type { Dtype } from "../models/contract.js";
@@ -25,12 +26,16 @@ export interface MeasureFlags {
 
 export const DEFAULT_MODEL = "smollm2-135m-instruct";
 
-/** One or two of each class of cost, as the system that this one succeeds measured by default. */
-const defaultMethods: readonly StepChoice[] = [
-  ...["saliency", "input_x_gradient", "layer_gradient_x_activation"],
-  { name: "integrated_gradients", steps: 20 },
-  ...["lime", "attention"],
-];
+export const defaultMethods: Readonly<Record<Report["kind"], readonly StepChoice[]>> = {
+  /** What the system that this one succeeds measured by default; paths are shorter, so that it ends in minutes. */
+  matrix: [
+    ...["saliency", "input_x_gradient", "layer_gradient_x_activation"],
+    { name: "integrated_gradients", steps: 20 },
+    ...["lime", "attention"],
+  ],
+  /** One of each class of cost, but for paths, which grow as gradients do. */
+  scale: ["saliency", "occlusion", "attention"],
+};
 
 export function benchSchemas(): Schemas {
   const length = z.array(z.int().positive());
@@ -50,7 +55,7 @@ export function benchSchemas(): Schemas {
 
 /** @throws ERR_TOKENLENSE_INPUT for a method or an option that is not known, with the nearest. */
 export function benchMethods(given: readonly StepChoice[]): BenchMethod[] {
-  const chosen = (given.length > 0 ? given : defaultMethods).map((choice) => {
+  const chosen = given.map((choice) => {
     const { name, ...options }: { name: string; [option: string]: unknown } =
       typeof choice === "string" ? { name: choice } : { ...choice };
     const { method } = resolveChoice({ method: name, options });

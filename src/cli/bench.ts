@@ -8,7 +8,7 @@ import { SCALE } from "../bench/scale.js";
 import { isMeasured } from "../bench/schema.js";
 import type { ColumnOptions } from "../dataset/dataset.js";
 import { TokenlenseError } from "../errors.js";
-import { benchMethods, DEFAULT_MODEL, type MeasureFlags } from "./bench-options.js";
+import { benchMethods, DEFAULT_MODEL, defaultMethods, type MeasureFlags } from "./bench-options.js";
 import { exitCodes } from "./failure.js";
 import { interruptible } from "./session.js";
 
@@ -53,7 +53,7 @@ async function measureAndReport(
   flags: MeasureFlags,
   tasks: (signal: AbortSignal) => Promise<BenchTask[]>,
 ): Promise<void> {
-  const methods = benchMethods(flags.method);
+  const methods = benchMethods(flags.method.length > 0 ? flags.method : defaultMethods[kind]);
   const folder = await chosenFolder(kind, flags);
   const { report, stopped } = await interruptible(async (signal, progress) => {
     const { repeats, warmup, seed, device, dtype, timeLimit, memoryLimit, resume } = flags;

@@ -11,7 +11,7 @@ export function benchCommands(program: Command): void {
     .command("bench")
     .description("Measure how fast (and how faithful) each method is on each model, on this machine.");
 
-  measuring(bench.command("run", { isDefault: true }))
+  measuring(bench.command("run", { isDefault: true }), "six, from attention to integrated_gradients:steps=20")
     .description(
       "Measure every method on every prompt and model, and write a report. `tokenlense bench` alone does that.",
     )
@@ -29,7 +29,7 @@ export function benchCommands(program: Command): void {
     )
     .action(async (flags) => (await import("../bench.js")).benchCommand(flags));
 
-  measuring(bench.command("scale"))
+  measuring(bench.command("scale"), "saliency, occlusion, attention")
     .description("Measure how the cost grows with the lengths of prompt and output, fit it, and print a table.")
     .option("--prompt-tokens <count...>", "lengths of prompts (default: 16 32 64 128)", counts, [])
     .option("--output-tokens <count...>", "lengths of outputs (default: 4 8 16)", counts, [])
@@ -49,13 +49,13 @@ export function benchCommands(program: Command): void {
 }
 
 /** What the commands that measure share. */
-function measuring(command: Command): Command {
+function measuring(command: Command, methods: string): Command {
   heldTo(command, async () => (await import("../bench-options.js")).benchSchemas());
   return command
     .option("--model <model...>", "as of attribute; repeatable (default: smollm2-135m-instruct)")
     .option(
       "--method <name...>",
-      'attribution method, also with options: "integrated_gradients:steps=20"; repeatable (default: six)',
+      `attribution method, also with options: "integrated_gradients:steps=20"; repeatable (default: ${methods})`,
       stepList,
       [],
     )

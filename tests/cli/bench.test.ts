@@ -62,6 +62,8 @@ describe("bench", () => {
     expect(stdout).toMatch(/\| 40 \+ 4 +\| `saliency`/);
     expect(stdout).toContain("twice the prompt");
     expect(stored("scale")).toMatchObject({ kind: "scale", cells: 6, fits: [{ method: "saliency" }] });
+    const other = await bench(["scale", "--model", model, "--resume", "--output", "scale"]);
+    expect(other).toMatchObject({ code: 2, stderr: expect.stringContaining("another") });
   });
 
   it("compare sets runs against the first, in text, as JSON and as a page", async () => {
@@ -85,7 +87,6 @@ describe("bench", () => {
     [["--time-limit", "-1"], "--time-limit"],
     [["--dataset", "prompts.doc"], "prompts.doc"],
     [["scale", "--prompt-tokens", "0"], "--prompt-tokens"],
-    [["--resume", "--output", "scale"], "another"],
   ])("refuses %j", async (args, what) => {
     const { code, stderr } = await bench(args);
     expect(code).toBe(2);

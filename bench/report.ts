@@ -1,4 +1,4 @@
-import { type GemmMeasurement, REDUCED_PATH } from "../src/install/gemm.js";
+import type { GemmMeasurement } from "../src/install/gemm.js";
 import type { NativeInfo } from "../src/native.js";
 import type { ColdStart } from "./cold-start.js";
 import type { Comparison } from "./compare.js";
@@ -14,14 +14,6 @@ export interface Report {
   gemm: { limit: number; shape: string; path: string; all: GemmMeasurement[] };
   comparisons: Comparison[];
   coldStart: ColdStart;
-}
-
-export function gemmLimit(all: GemmMeasurement[]): Report["gemm"] {
-  const rates = all
-    .filter(({ shape }) => !shape.includes("bfloat16"))
-    .flatMap(({ shape, paths }) => Object.entries(paths).map(([path, limit]) => ({ limit, shape, path, all })))
-    .filter(({ path }) => path !== REDUCED_PATH);
-  return rates.reduce((best, rate) => (rate.limit > best.limit ? rate : best));
 }
 
 export function reportText(report: Report): string {

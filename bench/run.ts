@@ -1,14 +1,14 @@
 import { rename, writeFile } from "node:fs/promises";
 import os from "node:os";
 import { Command, InvalidArgumentError, Option } from "commander";
-import type { GemmMeasurement } from "../src/install/gemm.js";
+import { type GemmMeasurement, gemmLimit } from "../src/install/gemm.js";
 import { coldStart } from "./cold-start.js";
 import { type Comparison, compareSize } from "./compare.js";
 import { preparePeer } from "./environment.js";
 import { largeModel, largeText } from "./large-model.js";
 import { memoryUse } from "./memory.js";
 import { METHODS } from "./methods.js";
-import { gemmLimit, memoryText, type Report, reportText } from "./report.js";
+import { memoryText, type Report, reportText } from "./report.js";
 import { DEFAULT_SIZE, LARGE_SIZE } from "./texts.js";
 import { startEngine, startPeer } from "./workers.js";
 
@@ -86,7 +86,8 @@ async function compare(): Promise<Report> {
   const peer = startPeer(environment, info.threads);
   try {
     const about = await peer.about;
-    const gemm = gemmLimit(await engine.ask<GemmMeasurement[]>("gemm"));
+    const all = await engine.ask<GemmMeasurement[]>("gemm");
+    const gemm = { ...gemmLimit(all), all };
     const { repeats, methods, reference: referenceSteps } = options;
     const sides = { engine, peer, environment, threads: info.threads, referenceSteps };
     const comparisons = await compareSize(sides, DEFAULT_SIZE, methods, { ours: repeats, peer: repeats });

@@ -2,6 +2,7 @@
 import { Command } from "commander";
 import { packageVersion } from "../install/package.js";
 import { attributionCommands } from "./commands/attribution.js";
+import { benchCommands } from "./commands/bench.js";
 import { convertCommands } from "./commands/convert.js";
 import { datasetCommands } from "./commands/dataset.js";
 import { modelCommands } from "./commands/models.js";
@@ -31,6 +32,7 @@ for (const define of [
   pictureCommands,
   convertCommands,
   serveCommands,
+  benchCommands,
   toolCommands,
   modelCommands,
   settingsCommands,

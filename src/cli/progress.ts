@@ -24,6 +24,7 @@ const titles: Record<string, string> = {
   attribute: "Attributing",
   read: "Reading the dataset",
   dataset: "Attributing the dataset",
+  bench: "Benchmarking",
   measure: "Measuring matrix products",
   list: "Reading results",
 };

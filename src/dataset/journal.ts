@@ -1,9 +1,10 @@
 import { createHash } from "node:crypto";
-import { type FileHandle, open, readdir, unlink } from "node:fs/promises";
+import { readdir, unlink } from "node:fs/promises";
 import { join } from "node:path";
 import { z } from "zod";
 import { TokenlenseError } from "../errors.js";
 import type { DatasetPrompt } from "./dataset.js";
+import { JournalFile } from "./journal-file.js";
 
 const JOURNAL = "journal.jsonl";
 
@@ -24,12 +25,12 @@ export type PromptFailure = Extract<Entry, { error: unknown }>["error"];
 
 /** What a run has done so far, in its folder: a line for each step, on the disk before the next is taken. */
 export class Journal {
-  readonly #handle: FileHandle;
+  readonly #file: JournalFile<Entry>;
   /** What became of each prompt, by its index. */
   readonly #entries: Map<number, Entry>;
 
-  private constructor(handle: FileHandle, entries: Map<number, Entry>) {
-    this.#handle = handle;
+  private constructor(file: JournalFile<Entry>, entries: Map<number, Entry>) {
+    this.#file = file;
     this.#entries = entries;
   }
 
@@ -39,18 +40,18 @@ export class Journal {
    * @throws ERR_TOKENLENSE_FORMAT naming a damaged line.
    */
   static async open(folder: string): Promise<Journal> {
-    const handle = await open(join(folder, JOURNAL), "a+");
+    const file = await JournalFile.open(
+      join(folder, JOURNAL),
+      entrySchema,
+      "Start again in another folder; the results that are in this one stay good.",
+    );
     try {
-      const bytes = await handle.readFile();
-      const whole = bytes.lastIndexOf(10) + 1;
-      if (whole < bytes.length) await handle.truncate(whole);
-      const entries = readEntries(bytes.subarray(0, whole).toString("utf8"), join(folder, JOURNAL));
-      const names = await tidy(folder, entries);
+      const names = await tidy(folder, file.entries);
       // A result that was taken away is not stored any more.
-      const valid = entries.filter((entry) => !("file" in entry) || names.has(entry.file));
-      return new Journal(handle, new Map(valid.map((entry) => [entry.index, entry])));
+      const valid = file.entries.filter((entry) => !("file" in entry) || names.has(entry.file));
+      return new Journal(file, new Map(valid.map((entry) => [entry.index, entry])));
     } catch (error) {
-      await handle.close();
+      await file.close();
       throw error;
     }
   }
@@ -98,30 +99,13 @@ export class Journal {
   }
 
   close(): Promise<void> {
-    return this.#handle.close();
+    return this.#file.close();
   }
 
   async #append(entry: Entry): Promise<void> {
-    await this.#handle.appendFile(`${JSON.stringify(entry)}\n`);
-    await this.#handle.datasync();
+    await this.#file.append(entry);
     this.#entries.set(entry.index, entry);
   }
-}
-
-function readEntries(text: string, file: string): Entry[] {
-  return text
-    .split("\n")
-    .slice(0, -1)
-    .map((line, i) => {
-      try {
-        return entrySchema.parse(JSON.parse(line));
-      } catch (cause) {
-        throw new TokenlenseError("ERR_TOKENLENSE_FORMAT", `${file}:${i + 1} is damaged.`, {
-          hint: "Start again in another folder; the results that are in this one stay good.",
-          cause,
-        });
-      }
-    });
 }
 
 /** Removes what a killed run left, temporary files and those of the prompt that it was storing; gives the other files' names. */

@@ -15,7 +15,7 @@ const SHAPES: readonly GemmShape[] = [
   { rows: 2048, depth: 2048, columns: 2048, transposed: true },
 ];
 
-/** One that keeps less than float32's digits, and that only path methods to a tolerance take. */
+/** One that keeps less than float32's digits; only path methods to a tolerance take it. */
 export const REDUCED_PATH = "amx-16-bit";
 
 export interface GemmMeasurement extends GemmReport {
@@ -29,6 +29,15 @@ export async function measureGemm(
 ): Promise<GemmMeasurement[]> {
   const report = await run(native.measureGemm({ shapes: [...SHAPES], seconds: 0.3 }, onProgress), signal);
   return report.map((entry, i) => ({ shape: text(SHAPES[i] as GemmShape), ...entry }));
+}
+
+/** The fastest float32 product measured, GFLOP/s. */
+export function gemmLimit(all: readonly GemmMeasurement[]): { limit: number; shape: string; path: string } {
+  const rates = all
+    .filter((_, i) => SHAPES[i]?.dtype === undefined)
+    .flatMap(({ shape, paths }) => Object.entries(paths).map(([path, limit]) => ({ limit, shape, path })))
+    .filter(({ path }) => path !== REDUCED_PATH);
+  return rates.reduce((best, rate) => (rate.limit > best.limit ? rate : best));
 }
 
 function text({ rows, depth, columns, transposed, dtype }: GemmShape): string {

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { TokenlenseError } from "../errors.js";
 import { packageRoot } from "../install/package.js";
 import type { NativeDocument } from "../storage/schema.js";
-import { escapeMarkup } from "./markup.js";
+import { escapeMarkup, pageHead } from "./markup.js";
 import type { Theme } from "./scale.js";
 import { shorten, visible } from "./text.js";
 import type { PictureNormalisation } from "./view.js";
@@ -42,14 +42,7 @@ export function toHtml(documents: readonly NativeDocument[], options: HtmlOption
     .filter(([, value]) => value !== undefined)
     .map(([name, value]) => ` ${name}="${escapeMarkup(String(value))}"`);
   return [
-    "<!doctype html>",
-    '<html lang="en">',
-    '<meta charset="utf-8">',
-    `<meta http-equiv="Content-Security-Policy" content="${policy}">`,
-    '<meta name="viewport" content="width=device-width, initial-scale=1">',
-    '<meta name="color-scheme" content="light dark">',
-    `<title>${escapeMarkup(heading)} · TokenLense</title>`,
-    `<style>${style}</style>`,
+    ...pageHead({ title: heading, policy, style }),
     `<main><h1>${escapeMarkup(heading)}</h1><token-lens${attributes.join("")}><noscript>This page draws its picture by JavaScript, which is switched off.</noscript></token-lens></main>`,
     `<script type="application/json" id="tokenlense-results">${inScript(documents)}</script>`,
     `<script>${script}</script>`,

@@ -1,0 +1,22 @@
+import { faithfulness } from "../faithfulness/faithfulness.js";
+import type { Model } from "../models/model.js";
+import type { Attribution } from "../result.js";
+import type { Faithfulness } from "./schema.js";
+
+/**
+ * How faithful a result is, of the probability whatever was attributed, so that methods can be compared: means over four
+ * of its outputs. All outputs would take longer than most methods do.
+ */
+export async function assessFaithfulness(
+  result: Attribution,
+  { model, signal }: { model: Model; signal: AbortSignal },
+): Promise<Faithfulness> {
+  const { mean } = await faithfulness(result, { model, step: "probability", mostOutputs: 4, curveSteps: 1, signal });
+  const of = (side: "attribution" | "random") => ({
+    comprehensiveness: mean.meanComprehensiveness[side],
+    sufficiency: mean.meanSufficiency[side],
+    deletion: mean.deletionArea[side],
+    insertion: mean.insertionArea[side],
+  });
+  return { ...of("attribution"), random: of("random") };
+}

@@ -1,0 +1,134 @@
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import axe from "axe-core";
+import { parse } from "csv-parse/sync";
+import { max, median, min } from "simple-statistics";
+import { describe, expect, it } from "vitest";
+import { compareReports } from "../../src/bench/compare.js";
+import { reportPage } from "../../src/bench/html.js";
+import { writeReport } from "../../src/bench/reporting.js";
+import { type FailedRow, readReport } from "../../src/bench/schema.js";
+import { summaryText } from "../../src/bench/text.js";
+import { temporaryFolder } from "../tiny-model.js";
+import { browserForTests } from "../viz/browser.js";
+import { noisyRows, report, row } from "./rows.js";
+
+const folder = temporaryFolder();
+const open = browserForTests();
+const methods = { saliency: 0.5, lime: 3, attention: 0.1 };
+const failed: FailedRow = {
+  ...{ model: "tiny", method: "lime", prompt: 0, repeat: 3, status: "crashed" },
+  error: { code: "ERR_TOKENLENSE_NATIVE", message: "The process <ended>.", hint: "Look at it." },
+};
+const measured = [...noisyRows(methods), ...noisyRows(methods, 5).map((one) => ({ ...one, model: "small" }))];
+const faithfulness = (beyond: number) => ({
+  ...{ comprehensiveness: 0.3 + beyond, sufficiency: 0.1, deletion: 0.2, insertion: 0.6 },
+  random: { comprehensiveness: 0.25, sufficiency: 0.21, deletion: 0.4, insertion: 0.42 },
+});
+
+type Line = Record<string, string>;
+const csv = (name: string): Line[] => parse(readFileSync(join(folder, name), "utf8"), { columns: true });
+
+/** Each summary of a file must be what its cells come to. */
+function recomputed(file: string, keys: string[], figures: readonly string[]): Line[] {
+  const cells = csv("cells.csv");
+  const summaries = csv(file);
+  for (const summary of summaries) {
+    const own = cells.filter((cell) => keys.every((key) => cell[key] === summary[key]));
+    expect(own).toHaveLength(Number(summary.rows));
+    expect(own.filter(({ status }) => status !== "ok")).toHaveLength(Number(summary.failed));
+    for (const figure of figures) {
+      const values = own.filter((cell) => cell[figure] !== "").map((cell) => Number(cell[figure]));
+      expect([summary[figure], summary[`${figure}Least`], summary[`${figure}Most`]].map(Number)).toEqual([
+        median(values),
+        min(values),
+        max(values),
+      ]);
+    }
+  }
+  return summaries;
+}
+
+describe("writeReport", () => {
+  it("stores tables, report and text whose numbers are those of its own cells", async () => {
+    const whole = report([...measured, failed]);
+    await writeReport(folder, whole);
+    const figures = ["attributeSeconds", "attributeTokensPerSecond", "peakBytes", "flops", "shareOfLimit"];
+    const byMethod = recomputed("methods.csv", ["model", "method"], figures);
+    expect(byMethod).toHaveLength(6);
+    expect(recomputed("prompts.csv", ["prompt"], figures)).toHaveLength(3);
+    expect(recomputed("models.csv", ["model"], figures)).toHaveLength(2);
+    expect(Object.keys(csv("cells.csv")[0] ?? {})).not.toContain("comprehensiveness");
+
+    expect(await readReport(folder)).toEqual(whole);
+    const lime = byMethod.find(({ model, method }) => model === "tiny" && method === "lime");
+    const shown = Number(lime?.attributeSeconds).toFixed(2);
+    expect(Number(shown)).toBeGreaterThan(5);
+    const html = readFileSync(join(folder, "report.html"), "utf8");
+    expect(html).toMatch(new RegExp(`<tr><td>tiny</td><td>lime</td><td>[\\d.]+</td><td>${shown}</td>.*1 of 10`));
+    expect(html).toContain("The process &lt;ended&gt;.");
+    const text = readFileSync(join(folder, "summary.txt"), "utf8");
+    expect(text).toMatch(new RegExp(`\\| tiny +\\| lime +\\| +[\\d.]+ \\| +${shown} \\|`));
+    expect(text).toContain("1 of 55 cells failed");
+    expect(readFileSync(join(folder, "errors.log"), "utf8")).toBe(
+      "tiny · lime · prompt 0 · repeat 3: crashed, The process <ended>. (ERR_TOKENLENSE_NATIVE) Look at it.\n",
+    );
+    expect(JSON.parse(readFileSync(join(folder, "system.json"), "utf8"))).toEqual(whole.system);
+  });
+
+  it("has columns of faithfulness where it was measured, beside random's", async () => {
+    await writeReport(folder, report(measured.map((one) => ({ ...one, faithfulness: faithfulness(0.1) }))));
+    const [summary] = recomputed("methods.csv", ["model", "method"], ["comprehensiveness", "randomDeletion"]);
+    expect(Number(summary?.comprehensiveness)).toBe(0.4);
+    expect(readFileSync(join(folder, "report.html"), "utf8")).toContain("Speed against faithfulness");
+  });
+
+  it("can say that nothing was measured", () => {
+    const none = report([failed], { ended: null, cells: 3 });
+    expect(summaryText(none)).toContain("1 of 3 cells; the run was stopped.");
+    expect(reportPage([none])).toContain("0 of 3 cells measured, stopped before its end");
+  });
+
+  it("refuses what is no report", async () => {
+    await expect(readReport(join(folder, "system.json"))).rejects.toMatchObject({ code: "ERR_TOKENLENSE_FORMAT" });
+    await expect(readReport(join(folder, "absent"))).rejects.toMatchObject({ code: "ERR_TOKENLENSE_FILE" });
+  });
+});
+
+describe("the page", () => {
+  const lengths = measured.map((one) => ({ ...one, promptTokens: 10 * (1 + one.prompt) }));
+  const rows = lengths.map((one) => ({ ...one, faithfulness: faithfulness(one.attributeSeconds / 10) }));
+  const runs = [report(rows), report(rows.map((one) => ({ ...one, attributeSeconds: 2 * one.attributeSeconds })))];
+
+  it.each(["light", "dark"] as const)("shows every picture and breaks no rule of accessibility, %s", async (scheme) => {
+    const page = await open(reportPage(runs, compareReports(runs)), { colorScheme: scheme });
+    const titles = ["Runs beside one another", "Time per token", "Scaling with length", "Speed against faithfulness"];
+    for (const title of [...titles, "Memory"]) {
+      const section = page.locator("section", { has: page.getByRole("heading", { name: title }) });
+      expect(await section.locator("svg :is(circle, rect, path)").count()).toBeGreaterThan(10);
+    }
+    expect(await page.getByRole("cell", { name: "slower" }).count()).toBe(6);
+    await page.evaluate(axe.source);
+    const { violations } = (await page.evaluate("axe.run()")) as axe.AxeResults;
+    expect(violations.map(({ id, nodes }) => [id, nodes.map(({ html }) => html)])).toEqual([]);
+  });
+
+  it("marks each attribution once, and the fastest method first", async () => {
+    const page = await open(reportPage([report(noisyRows(methods))]));
+    const section = page.locator("section", { has: page.getByRole("heading", { name: "Time per token" }) });
+    expect(await section.locator("circle").count()).toBe(27);
+    const labels = await section.locator('[aria-label="y-axis tick label"] text').allTextContents();
+    expect(labels).toEqual(["attention", "saliency", "lime"]);
+  });
+
+  it("sets each method's speed against its faithfulness by one mark in each model", async () => {
+    const page = await open(reportPage([report(rows)]));
+    const section = page.locator("section", { has: page.getByRole("heading", { name: "Speed against faithfulness" }) });
+    expect(await section.locator('g[aria-label="dot"] path').count()).toBe(6);
+  });
+
+  it("lets no name become markup", () => {
+    const html = reportPage([report([row({ method: "<b>x</b>", model: "<i>y</i>" })])]);
+    expect(html).not.toMatch(/<[bi]>/);
+  });
+});

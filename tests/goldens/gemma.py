@@ -5,7 +5,8 @@
 
 For every prompt: ids, the greedy continuation (which is the forced target), and what each method gives, [sequence, outputs] as
 little-endian float32 in base64: Inseq in float32 as it ships, on the weights that transformers reads from the same GGUF file; and the
-gradients of one pass in float64, as Inseq's own are off by more than 1e-4 after few tokens (bench/peer/NOTES.md).
+gradients in float64: those of one pass, as Inseq's own are off by more than 1e-4 after few tokens (bench/peer/NOTES.md), and a path's, for
+CPUs whose float32 softmax errs otherwise than that of the one which made this file.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ PROMPTS = {
     "mixed": "Question: Wie heißt die Hauptstadt von 日本? 🏯\n\nAnswer:  It is",
 }
 OUTPUTS = 6
+PATH = "integrated_gradients"
 # Steps as captum counts them; ten show the definition as well as fifty.
 METHODS = {
     "saliency": {},
@@ -57,6 +59,8 @@ def add_exact(model, entries: list[dict]) -> None:
             method: peer.encode(exact.gradients(model, entry["ids"], entry["promptLength"], method, "probability").float())
             for method in ("saliency", "input_x_gradient")
         }
+        out = peer.attribute(model, entry["ids"], entry["promptLength"], PATH, "probability", [], METHODS[PATH])
+        entry["float64"][PATH] = peer.encode(peer.scores(out, entry["ids"], entry["promptLength"]).float())
 
 
 def main() -> None:

@@ -104,12 +104,6 @@ export function roundingOf({ model, method }: Entry): number[] {
   return largest.map((value) => (value < TOLERANCE ? 0 : value));
 }
 
-/** libtorch's float32 softmax over a vocabulary errs by 1e-5 (bench/peer/NOTES.md); in float64 it does not. */
-export function exact(step: string) {
-  const { name, source } = resolveStep(step).spec;
-  return { name, source: source.replaceAll(/softmax\((\w*logits),/g, "softmax($1.double(),") };
-}
-
 /** Inseq aligns a contrast from the end. */
 export function contrastOf({ model, step, stepOptions }: Pick<Entry, "model" | "step" | "stepOptions">): object {
   if (stepOptions.contrast === undefined) return {};

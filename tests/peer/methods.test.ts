@@ -4,11 +4,11 @@ import { type MethodName, type Model, methods } from "../../src/index.js";
 import type { AttributionPlan } from "../../src/native.js";
 import { resolveStep } from "../../src/steps/index.js";
 import { run } from "../methods/plans.js";
+import { exact } from "./exact.js";
 import {
   type Arrays,
   contrastOf,
   type Entry,
-  exact,
   goldens,
   loaded,
   roundingOf,

@@ -2,7 +2,8 @@ import { expect, it } from "vitest";
 import { decodeFloats, distance } from "../../bench/numbers.js";
 import type { Model } from "../../src/index.js";
 import { run } from "../methods/plans.js";
-import { type Entry, exact, goldens, loaded, type Stored, TOLERANCE } from "./goldens.js";
+import { exact } from "./exact.js";
+import { type Entry, goldens, loaded, type Stored, TOLERANCE } from "./goldens.js";
 
 const reagents = goldens.entries.filter(({ method }) => method === "reagent");
 it.each(reagents.map((entry): [string, Entry] => [JSON.stringify(entry.options), entry]))(

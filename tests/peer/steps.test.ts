@@ -3,7 +3,8 @@ import { decodeFloats, distance } from "../../bench/numbers.js";
 import type { Model } from "../../src/index.js";
 import { resolveStep } from "../../src/steps/index.js";
 import { run } from "../methods/plans.js";
-import { contrastOf, exact, goldens, loaded, type StepGolden, TOLERANCE } from "./goldens.js";
+import { exact } from "./exact.js";
+import { contrastOf, goldens, loaded, type StepGolden, TOLERANCE } from "./goldens.js";
 
 const optionNames: Record<string, string> = { top_k: "topK", top_p: "topP" };
 // Dropout is drawn by each program's own generator, and neither model has any.

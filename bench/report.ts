@@ -106,7 +106,7 @@ export function bytes(count: number | null): string {
   return count >= 2 ** 30 ? `${(count / 2 ** 30).toFixed(2)} GiB` : `${(count / 2 ** 20).toFixed(0)} MiB`;
 }
 
-function time({ median, min, max }: Spread): string {
+export function time({ median, min, max }: Spread): string {
   return `${median.toFixed(2)} (${min.toFixed(2)} – ${max.toFixed(2)})`;
 }
 

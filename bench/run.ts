@@ -4,6 +4,7 @@ import { Command, InvalidArgumentError, Option } from "commander";
 import { type GemmMeasurement, gemmLimit } from "../src/install/gemm.js";
 import { coldStart } from "./cold-start.js";
 import { type Comparison, compareSize } from "./compare.js";
+import { dtypesText, dtypeUses } from "./dtypes.js";
 import { preparePeer } from "./environment.js";
 import { largeModel, largeText } from "./large-model.js";
 import { memoryUse } from "./memory.js";
@@ -20,6 +21,7 @@ interface Options {
   threads?: number;
   budget?: number[];
   largeModel?: true;
+  dtypes?: true;
   json?: string;
   setup?: true;
 }
@@ -74,6 +76,7 @@ const options = new Command("npm run bench --")
     "--large-model",
     "instead: memory that a random model of 1.5 billion parameters takes to build, load and attribute",
   )
+  .option("--dtypes", "instead: 256 + 128 tokens with weights in float32, bfloat16 and float16")
   .option("--json <file>", "write everything measured there as well")
   .option("--setup", "only make the peer's environment; prints where it and the model file are")
   .parse()
@@ -135,6 +138,10 @@ if (options.setup) {
   const steps = await largeModel();
   await write(steps);
   console.log(largeText(steps));
+} else if (options.dtypes) {
+  const uses = await dtypeUses(options.repeats);
+  await write(uses);
+  console.log(dtypesText(uses));
 } else if (options.budget) {
   const uses = [];
   for (const budget of options.budget) uses.push(await memoryUse(budget, options.threads));

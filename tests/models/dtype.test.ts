@@ -27,7 +27,11 @@ async function scores(model: Model, { cases }: FamilyGolden, engine: "ragged" | 
   return { gradients: scores.data() as Float32Array, logits: stepScores.logit?.data() as Float32Array };
 }
 
+// Beside bfloat16 weights, products may keep 16 bits of the other factor (gemm.cc).
+const ROUNDING = { bfloat16: { logits: 1e-4, gradients: 2e-4 }, float16: { logits: 2e-6, gradients: 1e-5 } };
+
 describe.each(["bfloat16", "float16"] as const)("weights in %s", (dtype) => {
+  const rounding = ROUNDING[dtype];
   it.each(families)("of $name give what the rounded weights give in float32", async (golden) => {
     const source = writeFamilyFolder(fresh(), golden);
     using half = await loadModel(source, { device: "cpu", dtype });
@@ -36,8 +40,8 @@ describe.each(["bfloat16", "float16"] as const)("weights in %s", (dtype) => {
     expect(half.native.bytes).toBeLessThan(0.75 * whole.native.bytes);
     for (const engine of ["ragged", "batched"] as const) {
       const [actual, expected] = [await scores(half, golden, engine), await scores(whole, golden, engine)];
-      expect(relativeError(actual.logits, expected.logits)).toBeLessThan(2e-6);
-      expect(relativeError(actual.gradients, expected.gradients)).toBeLessThan(1e-5);
+      expect(relativeError(actual.logits, expected.logits)).toBeLessThan(rounding.logits);
+      expect(relativeError(actual.gradients, expected.gradients)).toBeLessThan(rounding.gradients);
     }
     const prompt = Int32Array.from(golden.cases[1]?.ids ?? []);
     const continued = async (model: Model) => [...(await generate({ model, promptIds: prompt, maxNewTokens: 8 })).ids];

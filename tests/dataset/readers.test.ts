@@ -222,8 +222,8 @@ describe("openTable", () => {
         for await (const { prompt } of (await openDataset(file)).prompts()) { count++; length += prompt.length; }
         console.log(count, length > 3e7);
       }`;
-    // 30 MB of text each; a heap of 16 MB.
-    const args = ["--max-old-space-size=16", "--input-type=module", "-e", script, csv, parquet];
+    // 30 MB of text each; a heap of 24 MB.
+    const args = ["--max-old-space-size=24", "--input-type=module", "-e", script, csv, parquet];
     const { stdout } = await promisify(execFile)(process.execPath, args);
     expect(stdout).toBe(`${rows} true\n`.repeat(2));
   });

@@ -3,6 +3,7 @@
 import { Buffer } from "node:buffer";
 import { monitorEventLoopDelay, performance } from "node:perf_hooks";
 import { createInterface } from "node:readline";
+import { resetPeakMemory, resident } from "../src/bench/resident.js";
 import {
   type AttributeOptions,
   type Attribution,
@@ -15,7 +16,6 @@ import {
 import { measureGemm } from "../src/install/gemm.js";
 import type { AttributionStats, NativeInfo } from "../src/native.js";
 import { MODEL } from "./environment.js";
-import { resetPeakMemory, resident } from "./resident.js";
 import type { Size } from "./texts.js";
 import type { WorkerAttribution } from "./worker.js";
 

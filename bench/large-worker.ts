@@ -1,10 +1,10 @@
 /** One step of large-model.ts: `build <folder>`, or `load <folder>` and an attribution with what was loaded. */
 import { existsSync } from "node:fs";
+import { resetPeakMemory, resident } from "../src/bench/resident.js";
 import { attribute, loadModel } from "../src/index.js";
 import { buildArchive } from "../src/models/build.js";
 import { locate } from "../src/models/locate.js";
 import type { LargeStep } from "./large-model.js";
-import { resetPeakMemory, resident } from "./resident.js";
 
 const BUDGET = 2 ** 30;
 

@@ -18,6 +18,7 @@ import type { Model } from "./models/model.js";
 import type { AttributionPlan } from "./native.js";
 import {
   callback,
+  freeForWork,
   maxNewTokens,
   memoryBudget,
   parseOptions,
@@ -129,7 +130,7 @@ export async function attribute<Name extends MethodName = MethodName>(
     ...dropoutOf([step, ...stepScores]),
     logits: stepScores.some(({ score }) => score),
     ...shape,
-    memoryBudget: checked.memoryBudget ?? Math.max(1, Math.floor(process.availableMemory() / 2)),
+    memoryBudget: checked.memoryBudget ?? freeForWork(),
     engine: "auto",
   } as AttributionPlan;
   const outcome = await timed(timings, "attribute", () =>

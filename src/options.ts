@@ -50,6 +50,9 @@ export const maxNewTokens = z.int().positive().default(32);
 /** Bytes. */
 export const memoryBudget = z.int().positive().optional();
 
+/** Bytes of working memory where no budget is given: half of what is free to this process. */
+export const freeForWork = (): number => Math.max(1, Math.floor(process.availableMemory() / 2));
+
 /** A step function by its name, or with options. */
 export const stepChoice = z.union([z.string(), z.looseObject({ name: z.string() })], {
   error: "expected a name, or an object with a name and options",

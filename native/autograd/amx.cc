@@ -23,8 +23,9 @@ using namespace amx;
 
 constexpr int64_t kDepth = 576;   // at a time
 constexpr int64_t kColumns = 64;  // at a time: what a row of theirs takes is fetched from memory in one go
-// Rows at a time, where one has `parts` parts: with so many, theirs and those of some columns stay in a second-level cache.
-constexpr int64_t rows_at_a_time(int parts) { return 768 / parts; }
+constexpr int kMostParts = 3;     // of a float32
+// Parts of rows at a time, over each depth: with so many, these and those of some columns stay in a second-level cache.
+constexpr int64_t kRowParts = 768;
 
 constexpr int64_t ceil_to(int64_t count, int64_t unit) { return (count + unit - 1) / unit * unit; }
 
@@ -81,7 +82,7 @@ TOKENLENSE_AMX inline void multiply(const Part* left0, const Part* left1, const 
   };
   for (int64_t s = 0; s < steps; ++s) {
     int p = 0;
-    left(s, p);
+    if (column_parts > 1) left(s, p);  // else its only product is a full-sized one
 #pragma GCC unroll 3
     for (int q = column_parts - 1; q >= 0; --q) {
       right(s, q);
@@ -131,7 +132,7 @@ TOKENLENSE_AMX inline void put(float* c, int64_t pitch, int64_t rows, int64_t co
 // What one thread works on: parts of some rows and columns. In large pages where the system has them: the tiles lie on hundreds of
 // small ones.
 struct Workspace {
-  alignas(64) Part left[768 * kDepth], right[kColumns * kDepth * 3];
+  alignas(64) Part left[kRowParts * kDepth], right[kColumns * kDepth * kMostParts];
 };
 Workspace& workspace() {
   constexpr size_t page = size_t{2} << 20, bytes = (sizeof(Workspace) + page - 1) / page * page;
@@ -197,7 +198,7 @@ struct Product {
   }
 
   void run() const {
-    const int64_t most = rows_at_a_time(row_parts), down = (m + most - 1) / most, height = ceil_to((m + down - 1) / down, kPair);
+    const int64_t most = kRowParts / row_parts, down = (m + most - 1) / most, height = ceil_to((m + down - 1) / down, kPair);
     // Rows are cut into parts anew for each task: no more tasks than keep all threads busy to the end.
     const int64_t across = std::clamp<int64_t>((2 * at::get_num_threads() + down - 1) / down, 1, (n + kPair - 1) / kPair);
     const int64_t width = ceil_to((n + across - 1) / across, kPair);
@@ -209,19 +210,17 @@ struct Product {
 };
 
 template <class Weight>
-at::Tensor product(const at::Tensor& rows, const at::Tensor& matrix, bool transposed, int parts, const Weight* weight) {
-  constexpr int whole = std::is_same_v<Weight, float> ? 3 : std::is_same_v<Weight, at::Half> ? 2 : 1;
+at::Tensor product(const at::Tensor& rows, const at::Tensor& matrix, bool transposed, bool reduced, const Weight* weight) {
+  constexpr int whole = std::is_same_v<Weight, float> ? kMostParts : std::is_same_v<Weight, at::Half> ? 2 : 1;
   const int64_t m = rows.size(0), k = rows.size(1), n = matrix.size(transposed ? 0 : 1);
   at::Tensor result = at::empty({m, n}, rows.options());
   const float* in = rows.const_data_ptr<float>();
   float* out = result.data_ptr<float>();
   const int64_t pitch = rows.stride(0);
-  if (parts == 3)
-    Product<3, whole, Weight>{in, weight, out, m, k, n, pitch, transposed}.run();
-  else if (parts == 2)
+  if (reduced)
     Product<2, std::min(whole, 2), Weight>{in, weight, out, m, k, n, pitch, transposed}.run();
   else
-    Product<1, 1, Weight>{in, weight, out, m, k, n, pitch, transposed}.run();
+    Product<kMostParts, whole, Weight>{in, weight, out, m, k, n, pitch, transposed}.run();
   return result;
 }
 
@@ -242,14 +241,14 @@ bool has_amx() {
   return has;
 }
 
-at::Tensor amx_product(const at::Tensor& rows, const at::Tensor& matrix, bool transposed, int parts) {
+at::Tensor amx_product(const at::Tensor& rows, const at::Tensor& matrix, bool transposed, bool reduced) {
   switch (matrix.scalar_type()) {
     case at::kBFloat16:
-      return product(rows, matrix, transposed, parts, matrix.const_data_ptr<at::BFloat16>());
+      return product(rows, matrix, transposed, reduced, matrix.const_data_ptr<at::BFloat16>());
     case at::kHalf:
-      return product(rows, matrix, transposed, parts, matrix.const_data_ptr<at::Half>());
+      return product(rows, matrix, transposed, reduced, matrix.const_data_ptr<at::Half>());
     default:
-      return product(rows, matrix, transposed, parts, matrix.const_data_ptr<float>());
+      return product(rows, matrix, transposed, reduced, matrix.const_data_ptr<float>());
   }
 }
 
@@ -259,7 +258,7 @@ at::Tensor amx_product(const at::Tensor& rows, const at::Tensor& matrix, bool tr
 
 namespace tokenlense {
 bool has_amx() { return false; }
-at::Tensor amx_product(const at::Tensor&, const at::Tensor&, bool, int) { TORCH_CHECK(false, "no AMX here"); }
+at::Tensor amx_product(const at::Tensor&, const at::Tensor&, bool, bool) { TORCH_CHECK(false, "no AMX here"); }
 }  // namespace tokenlense
 
 #endif

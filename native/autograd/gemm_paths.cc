@@ -163,7 +163,7 @@ at::Tensor run(Path path, const at::Tensor& rows, const at::Tensor& matrix, bool
   if (path == Path::tiled)
     return by_dtype(matrix,
                     [&](const auto* values) { return transposed ? tiled_transposed(rows, matrix, values) : tiled(rows, matrix, values); });
-  if (path == Path::amx || path == Path::amx_reduced) return amx_product(rows, matrix, transposed, path == Path::amx ? 3 : 2);
+  if (path == Path::amx || path == Path::amx_reduced) return amx_product(rows, matrix, transposed, path == Path::amx_reduced);
   const int64_t depth = rows.size(1), chain = chain_of(rows, transposed);
   at::Tensor sum;
   for (int64_t d = 0; d < depth; d += chain) {

@@ -60,6 +60,12 @@ function mark(row: MeasuredRow, run: string): Mark {
   };
 }
 
+const perTokenScale = {
+  type: "log",
+  grid: true,
+  label: "milliseconds for each output token →",
+  tickFormat: "~s",
+} as const;
 const WIDTH = 760;
 const ROW = 26;
 
@@ -91,7 +97,7 @@ function timePerToken(marks: readonly Mark[], several: boolean): Chart {
   const { panel, size } = panels(marks, several);
   const markup = draw({
     ...size,
-    x: { type: "log", grid: true, label: "milliseconds for each output token →", tickFormat: "~s" },
+    x: perTokenScale,
     fy: { label: null, axis: null },
     color: { legend: false },
     marks: [
@@ -139,7 +145,7 @@ function faithfulness(marks: readonly Mark[], several: boolean): Chart {
   const place = { x: "perToken", y: beyond, z: "method", fy: panel, stroke: "method", symbol: "method" } as const;
   const markup = draw({
     ...{ width: WIDTH, height: count * 260 + 50, marginLeft: 60, inset: 12 },
-    x: { type: "log", grid: true, label: "milliseconds for each output token →", tickFormat: "~s" },
+    x: perTokenScale,
     y: { grid: true, label: "comprehensiveness beyond chance →", labelAnchor: "center" },
     fy: { label: null, axis: null },
     symbol: { legend: true },
@@ -183,7 +189,7 @@ function hardware(marks: readonly Mark[]): Chart {
   const panel = ({ model }: Mark) => model;
   const markup = draw({
     ...size,
-    x: { type: "log", grid: true, label: "milliseconds for each output token →", tickFormat: "~s" },
+    x: perTokenScale,
     fy: { label: null, axis: null },
     color: { legend: true },
     marks: [

@@ -1,7 +1,7 @@
 import { join } from "node:path";
-import { isDeepStrictEqual } from "node:util";
 import { z } from "zod";
 import { JournalFile } from "../dataset/journal-file.js";
+import { changed } from "../dataset/manifest.js";
 import { TokenlenseError } from "../errors.js";
 import { cellKey } from "./plan.js";
 import {
@@ -113,10 +113,9 @@ export class BenchJournal {
 }
 
 function requireSame(was: Report["options"], is: Report["options"], folder: string): void {
-  const names = [...new Set([...Object.keys(was), ...Object.keys(is)])];
-  const changed = names.filter((name) => !isDeepStrictEqual(was[name], is[name]));
-  if (changed.length === 0) return;
-  throw new TokenlenseError("ERR_TOKENLENSE_INPUT", `The benchmark in ${folder} had another ${changed.join(", ")}.`, {
+  const names = changed(was, is);
+  if (names.length === 0) return;
+  throw new TokenlenseError("ERR_TOKENLENSE_INPUT", `The benchmark in ${folder} had another ${names.join(", ")}.`, {
     hint: "Give what it began with to go on, or start a new one in another folder (--output).",
   });
 }

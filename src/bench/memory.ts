@@ -1,4 +1,4 @@
-import { readFileSync, writeFileSync } from "node:fs";
+import { resetPeakMemory, resident } from "./resident.js";
 
 const INTERVAL = 20;
 
@@ -20,21 +20,12 @@ export class MemoryWatch {
 
   reset(): void {
     this.#sampled = process.memoryUsage.rss();
-    try {
-      writeFileSync("/proc/self/clear_refs", "5"); // the kernel's own mark of the peak, so that none is missed
-    } catch {
-      // Not Linux, or not allowed: samples are all there is.
-    }
+    resetPeakMemory(); // the kernel's own mark of the peak, so that none is missed
   }
 
   /** Bytes. On Linux the kernel's own figure, elsewhere the largest of samples. */
   peak(): number {
     this.#sampled = Math.max(this.#sampled, process.memoryUsage.rss());
-    try {
-      const [, kilobytes] = /^VmHWM:\s+(\d+) kB$/m.exec(readFileSync("/proc/self/status", "utf8")) ?? [];
-      return Math.max(Number(kilobytes ?? 0) * 1024, this.#sampled);
-    } catch {
-      return this.#sampled;
-    }
+    return Math.max(resident("VmHWM") ?? 0, this.#sampled);
   }
 }

@@ -1,8 +1,9 @@
-import { open, readFile, rename } from "node:fs/promises";
+import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { isDeepStrictEqual } from "node:util";
 import { z } from "zod";
 import { TokenlenseError } from "../errors.js";
+import { replaceFile } from "../storage/files.js";
 
 const MANIFEST = "manifest.json";
 
@@ -52,15 +53,7 @@ export async function readManifest(folder: string): Promise<Manifest | undefined
 
 /** Appears whole or not at all, in place of what was there. Only for who holds the folder's lock. */
 export async function writeManifest(folder: string, manifest: Manifest): Promise<void> {
-  const temporary = join(folder, `.${MANIFEST}.tmp`);
-  const file = await open(temporary, "w");
-  try {
-    await file.writeFile(`${JSON.stringify(manifest, null, 2)}\n`);
-    await file.sync();
-  } finally {
-    await file.close();
-  }
-  await rename(temporary, join(folder, MANIFEST));
+  await replaceFile(join(folder, MANIFEST), `${JSON.stringify(manifest, null, 2)}\n`);
 }
 
 /**
@@ -76,9 +69,7 @@ export function requireSame(
   if (now.dataset && now.dataset.sha256 !== before.dataset.sha256) changes.push("the dataset");
   if (now.model && now.model.sha256 !== before.model.sha256) changes.push("the model");
   const compare = (was: Record<string, unknown>, is: Record<string, unknown>) => {
-    for (const name of new Set([...Object.keys(was), ...Object.keys(is)]))
-      if (!isDeepStrictEqual(was[name], is[name]))
-        changes.push(`${name}, ${shown(was[name])} then and ${shown(is[name])} now`);
+    for (const name of changed(was, is)) changes.push(`${name}, ${shown(was[name])} then and ${shown(is[name])} now`);
   };
   if (now.dataset) compare(before.dataset.columns, now.dataset.columns);
   if (now.options) compare(before.options, now.options);
@@ -86,6 +77,12 @@ export function requireSame(
   throw new TokenlenseError("ERR_TOKENLENSE_INPUT", `The run in ${folder} was another one: ${changes.join("; ")}.`, {
     hint: "Give the same dataset, model and options to resume it, or start a new one in another folder (--output).",
   });
+}
+
+/** The names under which two sets of options differ. */
+export function changed(was: Readonly<Record<string, unknown>>, is: Readonly<Record<string, unknown>>): string[] {
+  const names = [...new Set([...Object.keys(was), ...Object.keys(is)])];
+  return names.filter((name) => !isDeepStrictEqual(was[name], is[name]));
 }
 
 const shown = (value: unknown): string => (value === undefined ? "default" : JSON.stringify(value));

@@ -6,7 +6,7 @@ import { occlusion } from "../methods/occlusion.js";
 import { baseline, baselinePlan, seed } from "../methods/options.js";
 import type { Model } from "../models/model.js";
 import type { PerturbationPlan } from "../native.js";
-import { callback, memoryBudget, parseOptions, promptOptions, stepChoice } from "../options.js";
+import { callback, freeForWork, memoryBudget, parseOptions, promptOptions, stepChoice } from "../options.js";
 import type { Attribution } from "../result.js";
 import { requireContext, requireIds } from "../sequence.js";
 import { type ResolvedStep, resolveStep, type StepChoice } from "../steps/index.js";
@@ -261,7 +261,7 @@ function planText(
       ...dropoutOf([step]),
       ...masked,
       baseline: baselinePlan(options.replacement, { model, ids, promptLength }),
-      memoryBudget: options.memoryBudget ?? Math.max(1, Math.floor(process.availableMemory() / 2)),
+      memoryBudget: options.memoryBudget ?? freeForWork(),
     },
   };
 }

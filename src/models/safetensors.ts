@@ -55,7 +55,7 @@ export async function readSafetensors(path: string, skipped: RegExp): Promise<St
  */
 export function safetensorsHeader(
   shapes: Readonly<Record<string, readonly number[]>>,
-  metadata: Readonly<Record<string, string>>,
+  metadata?: Readonly<Record<string, string>>,
 ): Uint8Array {
   let end = 0;
   const tensors = Object.entries(shapes).map(([name, shape]) => {
@@ -63,7 +63,9 @@ export function safetensorsHeader(
     end += 4 * shape.reduce((product, n) => product * n, 1);
     return [name, { dtype: "F32", shape, data_offsets: [start, end] }];
   });
-  const text = Buffer.from(JSON.stringify({ __metadata__: metadata, ...Object.fromEntries(tensors) }));
+  const text = Buffer.from(
+    JSON.stringify({ ...(metadata && { __metadata__: metadata }), ...Object.fromEntries(tensors) }),
+  );
   const header = Buffer.alloc(8 + 8 * Math.ceil(text.length / 8), " ");
   header.writeBigUInt64LE(BigInt(header.length - 8));
   header.set(text, 8);

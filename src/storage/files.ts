@@ -1,7 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { existsSync } from "node:fs";
 import { link, mkdir, open, rename, rm, stat, writeFile } from "node:fs/promises";
-import { join, resolve } from "node:path";
+import { basename, dirname, join, resolve } from "node:path";
 import { TokenlenseError } from "../errors.js";
 import { sha256 } from "../models/digest.js";
 import type { Attribution } from "../result.js";
@@ -128,6 +128,19 @@ async function publish(temporary: string, file: string): Promise<boolean> {
   }
 }
 
+/** Writes a file that appears whole or not at all, in place of what was there. Only one at a time may do so. */
+export async function replaceFile(file: string, data: string): Promise<void> {
+  const temporary = join(dirname(file), `.${basename(file)}.tmp`);
+  const handle = await open(temporary, "w");
+  try {
+    await handle.writeFile(data);
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+  await rename(temporary, file);
+}
+
 /** So that a name is there after a power cut before a later one is. Windows has no such call, and does it by itself. */
 async function syncFolder(directory: string): Promise<void> {
   if (process.platform === "win32") return;
@@ -141,6 +154,9 @@ async function syncFolder(directory: string): Promise<void> {
 
 /** Whether a file is called as `save` (or TokenLense itself) calls results, Inseq's included. */
 export const isResultName = (name: string): boolean => /^\d{8}_\d{6}_.+\.json$|_inseq\.json(\.gz)?$/.test(name);
+
+/** Whether a file may be a result under any name: only what is in it tells. */
+export const mayBeResult = (name: string): boolean => /\.json$|_inseq\.json\.gz$/.test(name) && !name.startsWith(".");
 
 /** `<timestamp>_<model>_<prompt>`, the same for the same result. */
 export function fileStem({ timestamp, modelName, prompt }: Attribution): string {

@@ -2,6 +2,7 @@ import { constants } from "node:buffer";
 import { gunzipSync } from "node:zlib";
 import { z } from "zod";
 import type { TokenlenseError } from "../errors.js";
+import { safetensorsHeader } from "../models/safetensors.js";
 import type { StoredScores } from "./inseq-schema.js";
 
 /** Row-major. */
@@ -42,12 +43,8 @@ const header = z.object({
 
 /** As Inseq writes scores: a safetensors file (github.com/huggingface/safetensors) in base64. */
 export function encodeScores({ shape, data }: Scores): string {
-  const described = { [NAME]: { dtype: "F32", shape, data_offsets: [0, data.byteLength] } };
-  const text = JSON.stringify(described);
-  const padded = Buffer.from(text.padEnd(Math.ceil(text.length / 8) * 8));
-  const length = Buffer.alloc(8);
-  length.writeBigUInt64LE(BigInt(padded.length));
-  return Buffer.concat([length, padded, Buffer.from(data.buffer, data.byteOffset, data.byteLength)]).toString("base64");
+  const values = Buffer.from(data.buffer, data.byteOffset, data.byteLength);
+  return Buffer.concat([safetensorsHeader({ [NAME]: shape }), values]).toString("base64");
 }
 
 /** Scores as Inseq 0.6 and 0.7 write them, rounded to float32 where they are of another type. */

@@ -4,7 +4,7 @@ import { TokenlenseError } from "../errors.js";
 import type { Attribution } from "../result.js";
 import { throwIfCancelled } from "../task.js";
 import { readJson } from "./contents.js";
-import { isResultName, reason } from "./files.js";
+import { isResultName, mayBeResult, reason } from "./files.js";
 import { isInseq } from "./inseq-schema.js";
 import { isNative, parseNative } from "./native.js";
 import { load } from "./results.js";
@@ -56,7 +56,7 @@ export async function listResults(folder = "results", options: ListOptions = {})
   const names = await readdir(folder).catch((cause: unknown) => {
     throw new TokenlenseError("ERR_TOKENLENSE_FILE", `Cannot read the folder ${folder}: ${reason(cause)}`, { cause });
   });
-  const files = names.filter((name) => /\.json$|_inseq\.json\.gz$/.test(name) && !name.startsWith("."));
+  const files = names.filter(mayBeResult);
   const list: ResultList = { results: [], damaged: [] };
   for (const [done, name] of files.sort().entries()) {
     throwIfCancelled(signal);
@@ -73,7 +73,10 @@ export async function listResults(folder = "results", options: ListOptions = {})
   return list;
 }
 
-function meets({ modelName, method, timestamp, prompt }: StoredResult, query: ResultQuery): boolean {
+export function meets(
+  { modelName, method, timestamp, prompt }: Omit<StoredResult, "file">,
+  query: ResultQuery,
+): boolean {
   // Upper case, as a Greek word's last sigma has a lower case of its own.
   const has = (text: string, part = "") => text.toUpperCase().includes(part.toUpperCase());
   return (

@@ -1,7 +1,7 @@
-import { mkdir, open, readdir, readFile, rename, rm } from "node:fs/promises";
+import { mkdir, readdir, readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { TokenlenseError } from "../../errors.js";
-import { reason } from "../../storage/files.js";
+import { reason, replaceFile } from "../../storage/files.js";
 import { type JobRecord, jobRecord } from "./job.js";
 
 /** Jobs on disk, a file each, in a folder of their own that holds nothing else. */
@@ -43,15 +43,7 @@ export class JobStore {
    */
   write(record: JobRecord): Promise<void> {
     return this.#next(record.id, async () => {
-      const file = this.#file(record.id);
-      const handle = await open(`${file}.tmp`, "w");
-      try {
-        await handle.writeFile(JSON.stringify(record));
-        await handle.sync();
-      } finally {
-        await handle.close();
-      }
-      await rename(`${file}.tmp`, file);
+      await replaceFile(this.#file(record.id), JSON.stringify(record));
     });
   }
 

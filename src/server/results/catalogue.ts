@@ -2,7 +2,7 @@ import type { Dirent } from "node:fs";
 import { readdir, stat } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { TokenlenseError } from "../../errors.js";
-import { isResultName, reason } from "../../storage/files.js";
+import { isResultName, mayBeResult, reason } from "../../storage/files.js";
 import { notFound } from "../errors.js";
 import { idOf } from "../jobs/work.js";
 import { describe, type Entry } from "./describe.js";
@@ -114,8 +114,7 @@ async function resultFiles(folder: string): Promise<Found[]> {
   const files: Found[] = [];
   const take = async (directory: string, place?: AnalyzerPlace) => {
     for (const entry of await contents(directory))
-      if (entry.isFile() && /\.json$|_inseq\.json\.gz$/.test(entry.name))
-        files.push({ path: join(directory, entry.name), place });
+      if (entry.isFile() && mayBeResult(entry.name)) files.push({ path: join(directory, entry.name), place });
   };
   await take(folder);
   for (const directory of await foldersIn(folder)) await take(join(folder, directory));

@@ -3,6 +3,7 @@ import { z } from "zod";
 import { TokenlenseError } from "../../errors.js";
 import type { Attribution } from "../../result.js";
 import { toJsonText } from "../../storage/json.js";
+import { meets } from "../../storage/list.js";
 import { load } from "../../storage/results.js";
 import { nativeDocument } from "../../storage/schema.js";
 import { scoresFile } from "../../storage/scores.js";
@@ -44,11 +45,7 @@ export function resultRoutes(app: App, { catalogue }: Context): void {
     },
     async ({ query }) => {
       const { entries, damaged } = await catalogue.list();
-      const has = (text: string, part = "") => text.toUpperCase().includes(part.toUpperCase());
-      const found = entries.filter(
-        ({ modelName, prompt, method }) =>
-          has(modelName, query.model) && has(prompt, query.text) && (query.method ?? method) === method,
-      );
+      const found = entries.filter((entry) => meets(entry, query));
       return {
         ...pageFrom(found.map(summarise), query),
         damaged: damaged.map(({ id, error: { code, message } }) => ({ id, code, message })),

@@ -62,11 +62,29 @@ TOKENLENSE_AMX inline void multiply_loaded() {
   _tile_dpbf16ps(3, 5, 7);
 }
 
+// Rows of a matrix that will be needed soon, from some depth on.
+template <class Value>
+struct Ahead {
+  const Value* from;
+  int64_t pitch, rows;
+
+  TOKENLENSE_AMX void fetch(int64_t step) const {
+    constexpr int64_t line = 64 / sizeof(Value);
+    for (int64_t r = 0; r < rows; ++r)
+      for (int64_t d = 0; d < kStep; d += line)
+        _mm_prefetch(reinterpret_cast<const char*>(from + r * pitch + step * kStep + d), _MM_HINT_T1);
+  }
+};
+struct Nothing {
+  void fetch(int64_t) const {}
+};
+
 // Two tiles of rows times two of columns over `steps`, into the first four tiles. Parts p of a row and q of a column are multiplied
 // where p + q is below the larger number of parts. The small products come first, while the sums are small: then they round as one
 // chain of float32 additions does.
-template <int row_parts, int column_parts>
-TOKENLENSE_AMX inline void multiply(const Part* left0, const Part* left1, const Part* right0, const Part* right1, int64_t steps) {
+template <int row_parts, int column_parts, class Soon = Nothing>
+TOKENLENSE_AMX inline void multiply(const Part* left0, const Part* left1, const Part* right0, const Part* right1, int64_t steps,
+                                    const Soon& soon = {}) {
   constexpr int most = std::max(row_parts, column_parts) - 1;
   _tile_zero(0);
   _tile_zero(1);
@@ -81,6 +99,7 @@ TOKENLENSE_AMX inline void multiply(const Part* left0, const Part* left1, const 
     load_right(right0 + at, right1 + at);
   };
   for (int64_t s = 0; s < steps; ++s) {
+    soon.fetch(s);
     int p = 0;
     if (column_parts > 1) left(s, p);  // else its only product is a full-sized one
 #pragma GCC unroll 3
@@ -101,6 +120,86 @@ TOKENLENSE_AMX inline void multiply(const Part* left0, const Part* left1, const 
   }
 }
 
+// Four tiles of rows, `apart`, times one of columns, likewise.
+template <int row_parts, int column_parts, class Soon>
+TOKENLENSE_AMX inline void multiply_tall(const Part* left, int64_t apart, const Part* right, int64_t steps, const Soon& soon) {
+  constexpr int most = std::max(row_parts, column_parts) - 1;
+  _tile_zero(0);
+  _tile_zero(1);
+  _tile_zero(2);
+  _tile_zero(3);
+  const auto products = [&](int64_t step, int p) __attribute__((always_inline)) {
+    const Part* from = left + (step * row_parts + p) * kSize;
+    _tile_loadd(4, from, kStep * 2);
+    _tile_loadd(5, from + apart, kStep * 2);
+    _tile_dpbf16ps(0, 4, 6);
+    _tile_loadd(7, from + 2 * apart, kStep * 2);
+    _tile_dpbf16ps(1, 5, 6);
+    _tile_loadd(4, from + 3 * apart, kStep * 2);
+    _tile_dpbf16ps(2, 7, 6);
+    _tile_dpbf16ps(3, 4, 6);
+  };
+  for (int64_t s = 0; s < steps; ++s) {
+    soon.fetch(s);
+#pragma GCC unroll 3
+    for (int q = column_parts - 1; q >= 0; --q) {
+      _tile_loadd(6, right + (s * column_parts + q) * kSize, kStep * 2);
+#pragma GCC unroll 3
+      for (int p = row_parts - 1; p >= 0; --p)
+        if (p + q > 0 && p + q <= most) products(s, p);
+    }
+  }
+  for (int64_t s = 0; s < steps; ++s) {
+    _tile_loadd(6, right + s * column_parts * kSize, kStep * 2);
+    products(s, 0);
+  }
+}
+
+// What is wanted of rows × columns float32 (two 16-wide halves of each row) into or onto c.
+TOKENLENSE_AMX inline void put_rows(const float* low, const float* high, int64_t step, float* c, int64_t pitch, int64_t rows,
+                                    int64_t columns, bool accumulate) {
+  const __mmask16 first = mask_of(columns), second = mask_of(columns - kTile);
+  for (int64_t r = 0; r < rows; ++r, c += pitch) {
+    __m512 a = _mm512_load_ps(low + r * step), b = _mm512_load_ps(high + r * step);
+    if (accumulate) {
+      a = _mm512_add_ps(a, _mm512_maskz_loadu_ps(first, c));
+      b = _mm512_add_ps(b, _mm512_maskz_loadu_ps(second, c + kTile));
+    }
+    _mm512_mask_storeu_ps(c, first, a);
+    _mm512_mask_storeu_ps(c + kTile, second, b);
+  }
+}
+
+constexpr int64_t kWords = kTile * kTile;  // float32 of a tile
+
+struct Turned {
+  alignas(64) float sums[4 * kWords];
+  TOKENLENSE_AMX Turned() {
+    _tile_stored(0, sums, kTile * 4);
+    _tile_stored(1, sums + kWords, kTile * 4);
+    _tile_stored(2, sums + 2 * kWords, kTile * 4);
+    _tile_stored(3, sums + 3 * kWords, kTile * 4);
+    for (int t = 0; t < 4; ++t) transpose16(sums + t * kWords);
+  }
+};
+
+// The first four tiles, each transposed, into (or onto) c, of which `rows` × `columns` are wanted.
+TOKENLENSE_AMX inline void put_turned(float* c, int64_t pitch, int64_t rows, int64_t columns, bool accumulate) {
+  const Turned turned;
+  const float* sums = turned.sums;
+  put_rows(sums, sums + 2 * kWords, kTile, c, pitch, std::min(rows, kTile), columns, accumulate);
+  if (rows > kTile)
+    put_rows(sums + kWords, sums + 3 * kWords, kTile, c + kTile * pitch, pitch, std::min(rows, kPair) - kTile, columns, accumulate);
+}
+
+// The same of four tiles of rows by one of columns.
+TOKENLENSE_AMX inline void put_tall(float* c, int64_t pitch, int64_t rows, int64_t columns, bool accumulate) {
+  const Turned turned;
+  const float* sums = turned.sums;
+  put_rows(sums, sums + kWords, kTile, c, pitch, rows, columns, accumulate);
+  put_rows(sums + 2 * kWords, sums + 3 * kWords, kTile, c + kPair, pitch, rows, columns - kPair, accumulate);
+}
+
 // The first four tiles into (or onto) c, of which `rows` × `columns` are wanted.
 TOKENLENSE_AMX inline void put(float* c, int64_t pitch, int64_t rows, int64_t columns, bool accumulate) {
   if (!accumulate && rows >= kPair && columns >= kPair) {
@@ -115,16 +214,7 @@ TOKENLENSE_AMX inline void put(float* c, int64_t pitch, int64_t rows, int64_t co
   _tile_stored(1, sums + kTile, kPair * 4);
   _tile_stored(2, sums + kTile * kPair, kPair * 4);
   _tile_stored(3, sums + kTile * kPair + kTile, kPair * 4);
-  const __mmask16 first = mask_of(columns), second = mask_of(columns - kTile);
-  for (int64_t r = 0; r < std::min(rows, kPair); ++r, c += pitch) {
-    __m512 a = _mm512_load_ps(sums + r * kPair), b = _mm512_load_ps(sums + r * kPair + kTile);
-    if (accumulate) {
-      a = _mm512_add_ps(a, _mm512_maskz_loadu_ps(first, c));
-      b = _mm512_add_ps(b, _mm512_maskz_loadu_ps(second, c + kTile));
-    }
-    _mm512_mask_storeu_ps(c, first, a);
-    _mm512_mask_storeu_ps(c + kTile, second, b);
-  }
+  put_rows(sums, sums + kTile, kPair, c, pitch, std::min(rows, kPair), columns, accumulate);
 }
 
 // ---- blocks -----------------------------------------------------------------------------------------------------
@@ -209,18 +299,76 @@ struct Product {
   }
 };
 
+// Few rows times weight [n, k]ᵀ, as weight · rowsᵀ: only the few are transposed then, and cut into parts once. What bounds it is the
+// memory that the weight comes from, so some of it is fetched while what came before is multiplied.
+template <int row_parts, int parts, class Weight>
+struct FewRows {
+  const float* rows;
+  const Weight* weight;
+  float* result;
+  int64_t m, k, n, pitch;
+
+  // m at most kRowParts / row_parts.
+  TOKENLENSE_AMX void range(int64_t first, int64_t last) const {
+    auto& [right, left] = workspace();
+    const Tiles tiles;
+    for (int64_t deep = 0; deep < k; deep += kDepth) {
+      const int64_t steps = (std::min(kDepth, k - deep) + kStep - 1) / kStep;
+      const int64_t left_tiles = steps * parts * kSize, right_tiles = steps * row_parts * kSize;
+      Part* to = right;
+      for (int64_t i = 0; i < ceil_to(m, kPair); i += kTile)
+        for (int64_t s = 0; s < steps; ++s, to += row_parts * kSize) {
+          left_tile<row_parts>(rows + i * pitch + deep + s * kStep, pitch, m - i, k - deep - s * kStep, to);
+          for (int p = 0; p < row_parts; ++p) transpose16(to + p * kSize);
+        }
+      for (int64_t j = first; j < last; j += kColumns) {
+        to = left;
+        for (int64_t c = j; c < j + kColumns; c += kTile)
+          for (int64_t s = 0; s < steps; ++s, to += parts * kSize)
+            left_tile<parts>(weight + c * k + deep + s * kStep, k, std::min(n, last) - c, k - deep - s * kStep, to);
+        const int64_t calls = 2 * (m / kPair) + (m % kPair > kTile ? 2 : m % kPair > 0), share = (kColumns + calls - 1) / calls;
+        Ahead<Weight> ahead{weight + (j + kColumns) * k + deep, k, share};
+        const Part* few = right;
+        int64_t i = 0;
+        for (; m - i > kTile; i += kPair, few += 2 * right_tiles)
+          for (int64_t c = 0; c < 2; ++c, ahead.from += share * k) {
+            const Part* from = left + 2 * c * left_tiles;
+            multiply<parts, row_parts>(from, from + left_tiles, few, few + right_tiles, steps, ahead);
+            put_turned(result + i * n + j + c * kPair, n, std::min(m - i, kPair), last - j - c * kPair, deep > 0);
+          }
+        if (i < m) {
+          multiply_tall<parts, row_parts>(left, left_tiles, few, steps, ahead);
+          put_tall(result + i * n + j, n, m - i, last - j, deep > 0);
+        }
+      }
+    }
+  }
+
+  void run() const {
+    const int64_t threads = at::get_num_threads(), width = ceil_to((n + threads - 1) / threads, kPair);
+    share_tasks((n + width - 1) / width, [&](int64_t t) { range(t * width, std::min(n, (t + 1) * width)); });
+  }
+};
+
+template <int row_parts, int parts, class Weight>
+void multiply_all(const at::Tensor& rows, const Weight* weight, at::Tensor& result, bool transposed) {
+  const int64_t m = rows.size(0), k = rows.size(1), n = result.size(1), pitch = rows.stride(0);
+  const float* in = rows.const_data_ptr<float>();
+  float* out = result.data_ptr<float>();
+  if (transposed && m <= kRowParts / row_parts)
+    FewRows<row_parts, parts, Weight>{in, weight, out, m, k, n, pitch}.run();
+  else
+    Product<row_parts, parts, Weight>{in, weight, out, m, k, n, pitch, transposed}.run();
+}
+
 template <class Weight>
 at::Tensor product(const at::Tensor& rows, const at::Tensor& matrix, bool transposed, bool reduced, const Weight* weight) {
   constexpr int whole = std::is_same_v<Weight, float> ? kMostParts : std::is_same_v<Weight, at::Half> ? 2 : 1;
-  const int64_t m = rows.size(0), k = rows.size(1), n = matrix.size(transposed ? 0 : 1);
-  at::Tensor result = at::empty({m, n}, rows.options());
-  const float* in = rows.const_data_ptr<float>();
-  float* out = result.data_ptr<float>();
-  const int64_t pitch = rows.stride(0);
+  at::Tensor result = at::empty({rows.size(0), matrix.size(transposed ? 0 : 1)}, rows.options());
   if (reduced)
-    Product<2, std::min(whole, 2), Weight>{in, weight, out, m, k, n, pitch, transposed}.run();
+    multiply_all<2, std::min(whole, 2)>(rows, weight, result, transposed);
   else
-    Product<kMostParts, whole, Weight>{in, weight, out, m, k, n, pitch, transposed}.run();
+    multiply_all<kMostParts, whole>(rows, weight, result, transposed);
   return result;
 }
 

@@ -88,9 +88,10 @@ TOKENLENSE_AMX void right_tile(const Value* from, int64_t pitch, int64_t depth, 
 }
 
 // 16 × 16 double words, in place.
-TOKENLENSE_AMX void transpose16(Part* tile) {
+TOKENLENSE_AMX inline void transpose16(void* tile) {
+  auto* rows = static_cast<__m512i*>(tile);
   __m512i r[16], t[16];
-  for (int i = 0; i < 16; ++i) r[i] = _mm512_load_si512(tile + i * kStep);
+  for (int i = 0; i < 16; ++i) r[i] = _mm512_load_si512(rows + i);
   for (int i = 0; i < 16; i += 2) {
     t[i] = _mm512_unpacklo_epi32(r[i], r[i + 1]);
     t[i + 1] = _mm512_unpackhi_epi32(r[i], r[i + 1]);
@@ -108,8 +109,8 @@ TOKENLENSE_AMX void transpose16(Part* tile) {
     t[i + 12] = _mm512_shuffle_i32x4(r[i + 8], r[i + 12], 0xdd);
   }
   for (int i = 0; i < 8; ++i) {
-    _mm512_store_si512(tile + i * kStep, _mm512_shuffle_i32x4(t[i], t[i + 8], 0x88));
-    _mm512_store_si512(tile + (i + 8) * kStep, _mm512_shuffle_i32x4(t[i], t[i + 8], 0xdd));
+    _mm512_store_si512(rows + i, _mm512_shuffle_i32x4(t[i], t[i + 8], 0x88));
+    _mm512_store_si512(rows + i + 8, _mm512_shuffle_i32x4(t[i], t[i + 8], 0xdd));
   }
 }
 

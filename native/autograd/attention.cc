@@ -25,6 +25,33 @@ AttentionShape AttentionShape::of(const at::Tensor& qkv, int64_t heads, int64_t 
   return {heads, kv_heads, qkv.size(-1) / (heads + 2 * kv_heads), std::move(scoring)};
 }
 
+namespace {
+
+thread_local AttentionWatch* watch_on_this_thread = nullptr;
+
+// Queries and keys of rows one after another, position by position: packed ones are turned in place; back where `transposed`.
+TOKENLENSE_VECTORISED void rotate_rows(float* row, const float* cosine, const float* sine, int64_t rows, const AttentionShape& shape,
+                                       int64_t half, bool transposed) {
+  const int64_t width = shape.width(), turned = shape.heads + shape.kv_heads;
+  const float sign = transposed ? -1.f : 1.f;
+  for (int64_t i = 0; i < rows; ++i, row += width, cosine += half, sine += half)
+    for (int64_t h = 0; h < turned; ++h) {
+      float *first = row + h * shape.dim, *second = first + half;
+#pragma omp simd
+      for (int64_t j = 0; j < half; ++j) {
+        const float a = first[j], b = second[j], s = sign * sine[j];
+        first[j] = a * cosine[j] - b * s;
+        second[j] = s * a + b * cosine[j];
+      }
+    }
+}
+
+}  // namespace
+
+AttentionWatch::AttentionWatch() : before_(std::exchange(watch_on_this_thread, this)) {}
+AttentionWatch::~AttentionWatch() { watch_on_this_thread = before_; }
+AttentionWatch* AttentionWatch::current() { return watch_on_this_thread; }
+
 at::Tensor rotate(const at::Tensor& qkv, const at::Tensor& cosine, const at::Tensor& sine, const AttentionShape& shape, int64_t start,
                   bool transposed) {
   const int64_t half = cosine.size(1);
@@ -43,22 +70,6 @@ at::Tensor rotate(const at::Tensor& qkv, const at::Tensor& cosine, const at::Ten
 }
 
 namespace {
-
-// Turns packed query and key cotangents back, in place; the row's position is its place in its sequence.
-TOKENLENSE_VECTORISED void unrotate_rows(float* row, const float* cosine, const float* sine, int64_t rows, const AttentionShape& shape,
-                                         int64_t half) {
-  const int64_t width = shape.width(), turned = shape.heads + shape.kv_heads;
-  for (int64_t i = 0; i < rows; ++i, row += width, cosine += half, sine += half)
-    for (int64_t h = 0; h < turned; ++h) {
-      float *first = row + h * shape.dim, *second = first + half;
-#pragma omp simd
-      for (int64_t j = 0; j < half; ++j) {
-        const float a = first[j], b = second[j];
-        first[j] = a * cosine[j] + b * sine[j];
-        second[j] = b * cosine[j] - a * sine[j];
-      }
-    }
-}
 
 struct Split {
   at::Tensor q, k, v;  // [..., heads | kv_heads, length, dim]
@@ -132,7 +143,7 @@ class AttentionBackward : public AttentionNode {
     const float *c = cosine_.const_data_ptr<float>(), *s = sine_.const_data_ptr<float>();
     for_row_runs(*out.layout, length_, 16, [&](int64_t packed, int64_t saved, int64_t count) {
       const int64_t position = saved % length_;
-      unrotate_rows(to + packed * shape_.width(), c + position * half, s + position * half, count, shape_, half);
+      rotate_rows(to + packed * shape_.width(), c + position * half, s + position * half, count, shape_, half, /*transposed=*/true);
     });
     return out;
   }
@@ -199,9 +210,16 @@ class AttentionBackward : public AttentionNode {
 };
 
 at::Tensor attend(const at::Tensor& rotated, const AttentionShape& shape) {
-  if (is_cpu_float(rotated)) return AttentionKernel(rotated, shape).forward();
+  AttentionWatch* watch = AttentionWatch::current();
+  if (is_cpu_float(rotated)) {
+    const AttentionKernel kernel(rotated, shape);
+    if (watch) watch->see(kernel.probabilities());
+    return kernel.forward();
+  }
   const Split parts = split(rotated, shape);
-  return merge(at::matmul(probabilities(parts, shape, 0), repeat(parts.v, shape))).contiguous();
+  const at::Tensor p = probabilities(parts, shape, 0);
+  if (watch) watch->see(p);
+  return merge(at::matmul(p, repeat(parts.v, shape))).contiguous();
 }
 
 // What every operator here is told beside the projection: tables [cosine, sine, bias], the rotary ones [positions, columns], any of them
@@ -217,7 +235,16 @@ struct Told {
     if (tables[2].numel() > 0) scoring.bias = tables[2];
     shape = AttentionShape::of(qkv, counts[0], counts[1], std::move(scoring));
   }
-  at::Tensor rotated(const at::Tensor& qkv, int64_t start = 0) const { return rotate(qkv, cosine, sine, shape, start).contiguous(); }
+  at::Tensor rotated(const at::Tensor& qkv, int64_t start = 0) const {
+    const int64_t half = cosine.size(1), length = qkv.size(-2), rows = qkv.numel() / qkv.size(-1);
+    if (half == 0 || !is_cpu_float(qkv) || !is_cpu_float(cosine) || !is_cpu_float(sine))
+      return rotate(qkv, cosine, sine, shape, start).contiguous();
+    at::Tensor result = qkv.clone();
+    float* to = result.data_ptr<float>();
+    const float *c = cosine.const_data_ptr<float>() + start * half, *s = sine.const_data_ptr<float>() + start * half;
+    for (int64_t row = 0; row < rows; row += length) rotate_rows(to + row * shape.width(), c, s, length, shape, half, /*transposed=*/false);
+    return result;
+  }
 };
 
 at::Tensor attention_forward(const at::Tensor& qkv, at::TensorList tables, at::IntArrayRef counts, at::ArrayRef<double> factors) {

@@ -52,16 +52,36 @@ class AttentionNode : public RaggedNode {
   virtual at::Tensor attention_times_gradient(const Cotangent& g) const = 0;
 };
 
+/// While it lives, attention on this thread leaves its probabilities here.
+class AttentionWatch {
+ public:
+  AttentionWatch();
+  ~AttentionWatch();
+  AttentionWatch(const AttentionWatch&) = delete;
+  AttentionWatch& operator=(const AttentionWatch&) = delete;
+
+  /// Of the last layer that was passed, [batch, heads, length, length], rows are queries; undefined where none of these operators was met.
+  at::Tensor take() { return std::exchange(probabilities_, {}); }
+  static AttentionWatch* current();
+  void see(at::Tensor probabilities) { probabilities_ = std::move(probabilities); }
+
+ private:
+  at::Tensor probabilities_;
+  AttentionWatch* before_;
+};
+
 /// Packed cotangents of one causal attention, float32 on CPU. Holds what all outputs share: probabilities and transposes.
 class AttentionKernel {
  public:
-  /// rotated [batch, length, width]: queries and keys after rotary embedding, if any; pairs for DeepLIFT's rules.
-  explicit AttentionKernel(at::Tensor rotated, AttentionShape shape, Rules rules = Rules::gradient);
+  /// For the forward pass alone. rotated [batch, length, width]: queries and keys after rotary embedding, if any.
+  AttentionKernel(at::Tensor rotated, AttentionShape shape);
+  /// For cotangents, by these rules; pairs for DeepLIFT's.
+  AttentionKernel(at::Tensor rotated, AttentionShape shape, Rules rules);
 
   /// What one kernel holds.
   static int64_t bytes(int64_t batch, int64_t length, const AttentionShape& shape);
 
-  /// Attention's output [batch, length, heads · dim]; only of a kernel with the gradient's rules.
+  /// Attention's output [batch, length, heads · dim]; only of a kernel for the forward pass.
   at::Tensor forward() const;
   /// [batch, heads, length, length], rows are queries; zero where a query does not see the key.
   at::Tensor probabilities() const { return probabilities_.narrow(-1, 0, length_); }
@@ -73,13 +93,14 @@ class AttentionKernel {
   void backward(const float* g, float* out, const std::vector<Rows>& segments) const;
 
  private:
-  void build_keys_and_values();
-  void build_probabilities(Rules rules);
+  at::Tensor transposed(int64_t column) const;
+  at::Tensor build_probabilities();
+  void flip_probabilities();
   void take_pairs();
   at::Tensor rotated_;
   AttentionShape shape_;
   int64_t batch_, length_, padded_;  // keys padded to whole vectors
-  at::Tensor keys_t_, values_t_;     // [batch, kv_heads, dim, padded]
+  at::Tensor values_t_;              // [batch, kv_heads, dim, padded]
   at::Tensor probabilities_;         // [batch, heads, length, padded], zero for unseen keys: what the softmax's backward goes by
   at::Tensor probabilities_t_;       // [batch, heads, length (keys), length (queries)]: what the values' goes by
   at::Tensor sums_;                  // [batch, heads, length], of probabilities_'s rows; undefined where they are one

@@ -71,29 +71,34 @@ SoftmaxPairs softmax_pairs(const at::Tensor& probabilities) {
   return {weights, weights.sum(-1, true).clamp_min(1e-30)};
 }
 
+AttentionKernel::AttentionKernel(at::Tensor rotated, AttentionShape shape)
+    : rotated_(std::move(rotated)), shape_(shape), batch_(rotated_.size(0)), length_(rotated_.size(1)), padded_((length_ + 15) / 16 * 16) {
+  build_probabilities();
+}
+
 AttentionKernel::AttentionKernel(at::Tensor rotated, AttentionShape shape, Rules rules)
     : rotated_(std::move(rotated)), shape_(shape), batch_(rotated_.size(0)), length_(rotated_.size(1)), padded_((length_ + 15) / 16 * 16) {
-  build_keys_and_values();
-  build_probabilities(rules);
+  const at::Tensor capped = build_probabilities();
+  if (capped.defined()) cap_slopes_ = shape_.scoring.cap_slope(capped, rules).contiguous();
+  flip_probabilities();
   if (rules == Rules::deeplift) take_pairs();
   if (rules == Rules::attnlrp) {  // half of a product's relevance to each factor: values and probabilities, then queries and keys
     probabilities_t_.mul_(0.5);
     score_factor_ = 0.25;
   }
+  values_t_ = transposed(shape_.values());
 }
 
-void AttentionKernel::build_keys_and_values() {
-  const auto options = rotated_.options();
-  keys_t_ = at::zeros({batch_, shape_.kv_heads, shape_.dim, padded_}, options);
-  values_t_ = at::zeros({batch_, shape_.kv_heads, shape_.dim, padded_}, options);
-  const int64_t width = shape_.width();
+// The heads' columns from `column` on, [batch, kv_heads, dim, padded].
+at::Tensor AttentionKernel::transposed(int64_t column) const {
+  at::Tensor result = at::zeros({batch_, shape_.kv_heads, shape_.dim, padded_}, rotated_.options());
+  const int64_t width = shape_.width(), dim = shape_.dim;
   const float* base = rotated_.const_data_ptr<float>();
+  float* to = result.data_ptr<float>();
   for (int64_t b = 0; b < batch_; ++b)
-    for (int64_t h = 0; h < shape_.kv_heads; ++h) {
-      const float* row = base + b * length_ * width + h * shape_.dim;
-      transpose_tile(row + shape_.keys(), width, keys_t_[b][h].data_ptr<float>(), padded_, length_, shape_.dim);
-      transpose_tile(row + shape_.values(), width, values_t_[b][h].data_ptr<float>(), padded_, length_, shape_.dim);
-    }
+    for (int64_t h = 0; h < shape_.kv_heads; ++h, to += dim * padded_)
+      transpose_tile(base + b * length_ * width + column + h * dim, width, to, padded_, length_, dim);
+  return result;
 }
 
 // From 2n sequences to what stands for their n pairs: products go by the mean of the other factor.
@@ -104,7 +109,6 @@ void AttentionKernel::take_pairs() {
   probabilities_t_ = mean_of(pairs_of(probabilities_t_.flatten(2))).view({batch_ / 2, shape_.heads, length_, length_});
   rotated_ = mean_of(pairs_of(rotated_));
   batch_ /= 2;
-  build_keys_and_values();
 }
 
 int64_t AttentionKernel::bytes(int64_t batch, int64_t length, const AttentionShape& shape) {
@@ -112,12 +116,13 @@ int64_t AttentionKernel::bytes(int64_t batch, int64_t length, const AttentionSha
   return batch * (length + 15) * (matrices * shape.heads * length + 2 * shape.kv_heads * shape.dim) * static_cast<int64_t>(sizeof(float));
 }
 
-void AttentionKernel::build_probabilities(Rules rules) {
+// Returns the scores before they were capped; undefined where they are not.
+at::Tensor AttentionKernel::build_probabilities() {
   probabilities_ = at::empty({batch_, shape_.heads, length_, padded_}, rotated_.options());
-  probabilities_t_ = at::empty({batch_, shape_.heads, length_, length_}, rotated_.options());
   const int64_t width = shape_.width(), dim = shape_.dim;
-  const float *base = rotated_.const_data_ptr<float>(), *keys = keys_t_.const_data_ptr<float>();
-  float *scores = probabilities_.data_ptr<float>(), *flipped = probabilities_t_.data_ptr<float>();
+  const at::Tensor keys_t = transposed(shape_.keys());
+  const float *base = rotated_.const_data_ptr<float>(), *keys = keys_t.const_data_ptr<float>();
+  float* scores = probabilities_.data_ptr<float>();
   const Scoring& scoring = shape_.scoring;
   at::Tensor capped;
   if (scoring.softcap > 0) capped = at::empty_like(probabilities_);
@@ -138,10 +143,18 @@ void AttentionKernel::build_probabilities(Rules rules) {
         softmax_row(row, scoring.first(r), r, padded_, scoring.shaped() ? 1 : scoring.scale);
       }
     }
-    transpose_tile(p, padded_, flipped + t * length_ * length_, length_, length_, length_);
   });
   count_flops(static_cast<double>(batch_) * shape_.heads * length_ * length_ * dim);
-  if (capped.defined()) cap_slopes_ = scoring.cap_slope(capped, rules).contiguous();
+  return capped;
+}
+
+void AttentionKernel::flip_probabilities() {
+  probabilities_t_ = at::empty({batch_, shape_.heads, length_, length_}, rotated_.options());
+  const float* p = probabilities_.const_data_ptr<float>();
+  float* to = probabilities_t_.data_ptr<float>();
+  share_tasks(batch_ * shape_.heads, [&](int64_t t) {
+    transpose_tile(p + t * length_ * padded_, padded_, to + t * length_ * length_, length_, length_, length_);
+  });
 }
 
 at::Tensor AttentionKernel::forward() const {

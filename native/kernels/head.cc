@@ -131,9 +131,12 @@ Head::Multipliers Head::multipliers(const at::Tensor& hidden, const at::Tensor& 
     RulesGuard guard(Rules::deeplift);
     at::Tensor leaf = at::stack({hidden.narrow(0, from, count), baseline.narrow(0, from, count)}).detach().requires_grad_();
     const at::Tensor logits = model_.logits(leaf);
-    const LineIntegral mean = mean_gradient(*plan_.step, logits.detach()[0], logits.detach()[1], [&](const at::Tensor& point) {
-      return inputs(*plan_.step, point, outputs, from, count, true);
-    });
+    auto inputs_at = [&](const at::Tensor& point, const std::vector<int64_t>& rows) {
+      std::vector<int64_t> chosen;
+      for (const int64_t row : rows) chosen.push_back(outputs[from + row]);
+      return inputs(*plan_.step, point, chosen, 0, static_cast<int64_t>(chosen.size()), true);
+    };
+    const LineIntegral mean = mean_gradient(*plan_.step, logits.detach()[0], logits.detach()[1], inputs_at);
     const at::Tensor upper = at::stack({mean.gradient, at::zeros_like(mean.gradient)});
     cotangents.push_back(torch::autograd::grad({logits}, {leaf}, {upper})[0][0]);
     values.push_back(mean.end);

@@ -45,13 +45,17 @@ class InternalsRun {
     std::map<int64_t, at::Tensor> found;  // by layer
     at::Tensor rolled;
     for (int64_t i = 0; i < count; ++i) {
+      AttentionWatch watch;
       const at::Tensor next = through_stage(model_, i, x);
+      const at::Tensor seen = watch.take();
+      // [heads, queries, keys]; asked for where the layer's attention is no operator of ours.
+      const auto heads = [&] { return chosen_heads((seen.defined() ? seen : model_.call("attention", {i, x}))[0]); };
       if (plan_.kind == InternalsKind::rollout) {
-        at::Tensor mixing = chosen_heads(model_.call("attention", {i, x})[0]).mean(0).mul_(0.5);
+        at::Tensor mixing = heads().mean(0).mul_(0.5);
         mixing.diagonal().add_(0.5);
         rolled = rolled.defined() ? at::mm(mixing, rolled) : mixing;
       } else if (wanted(i)) {
-        found[i] = plan_.kind == InternalsKind::attention ? attention(i, x) : value_zeroing(i, x, next);
+        found[i] = plan_.kind == InternalsKind::attention ? outputs_queries(heads()) : value_zeroing(i, x, next);
       }
       x = next;
       progress.advance(1);
@@ -67,10 +71,9 @@ class InternalsRun {
     return plan_.heads.empty() ? heads : heads.index_select(0, at::tensor(plan_.heads, at::kLong).to(heads.device()));
   }
 
-  // [rows, outputs, heads]
-  at::Tensor attention(int64_t layer, const at::Tensor& x) const {
-    const at::Tensor p = chosen_heads(model_.call("attention", {layer, x})[0]);
-    return p.narrow(1, plan_.prompt_length - 1, plan_.outputs()).permute({2, 1, 0}).contiguous();
+  // Of the queries that the outputs come from: [rows, outputs, heads].
+  at::Tensor outputs_queries(const at::Tensor& heads) const {
+    return heads.narrow(1, plan_.prompt_length - 1, plan_.outputs()).permute({2, 1, 0}).contiguous();
   }
 
   // [rows, outputs, 1]: 1 − cosine of the layer's output with and without a position's values, a share of the row's sum.

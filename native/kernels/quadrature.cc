@@ -2,12 +2,13 @@
 
 #include <cmath>
 #include <numbers>
+#include <numeric>
 
 namespace tokenlense {
 namespace {
 
 constexpr double kTolerance = 1e-7;  // of the difference, below float32's own rounding
-constexpr int64_t kFewestNodes = 8, kMostNodes = 512;
+constexpr int64_t kFewestNodes = 16, kMostNodes = 512;
 
 }  // namespace
 
@@ -54,22 +55,33 @@ Quadrature quadrature(PathRule rule, int64_t n) {
 }
 
 LineIntegral mean_gradient(const StepFunction& step, const at::Tensor& logits, const at::Tensor& baseline,
-                           const std::function<StepInputs(const at::Tensor&)>& inputs_at) {
-  const at::Tensor end = logits.to(at::kDouble), start = baseline.to(at::kDouble), difference = end - start;
-  const at::Tensor value = step(inputs_at(end)).detach(), base = step(inputs_at(start)).detach(), wanted = value - base;
-  const at::Tensor allowed = kTolerance * (value.abs() + base.abs()).clamp_min(1e-12);
-  at::Tensor gradient;
-  for (int64_t n = kFewestNodes; n <= kMostNodes; n *= 2) {
+                           const std::function<StepInputs(const at::Tensor&, const std::vector<int64_t>&)>& inputs_at) {
+  const at::Tensor end = logits.to(at::kDouble), start = baseline.to(at::kDouble);
+  std::vector<int64_t> rows(end.size(0));
+  std::iota(rows.begin(), rows.end(), 0);
+  const at::Tensor value = step(inputs_at(end, rows)).detach(), base = step(inputs_at(start, rows)).detach();
+  at::Tensor result = at::zeros_like(end);
+  // Where the function changes abruptly, many nodes are needed, and those rows are few: the others are left as they are.
+  for (int64_t n = kFewestNodes; n <= kMostNodes && !rows.empty(); n *= 2) {
+    const at::Tensor chosen = at::tensor(rows, at::kLong).to(end.device()), from = start.index_select(0, chosen);
+    const at::Tensor difference = end.index_select(0, chosen) - from;
     const Quadrature rule = gauss_legendre(n);
-    gradient = at::zeros_like(end);
+    at::Tensor gradient = at::zeros_like(from);
     for (int64_t i = 0; i < n; ++i) {
-      at::Tensor point = (start + difference * rule.nodes[i]).requires_grad_();
-      const at::Tensor at_point = step(inputs_at(point));
+      at::Tensor point = at::add(from, difference, rule.nodes[i]).requires_grad_();
+      const at::Tensor at_point = step(inputs_at(point, rows));
       gradient.add_(torch::autograd::grad({at_point.sum()}, {point})[0], rule.weights[i]);
     }
-    if (((gradient * difference).sum(-1) - wanted).abs().le(allowed).all().item<bool>()) break;
+    result.index_copy_(0, chosen, gradient);
+    const at::Tensor low = base.index_select(0, chosen), high = value.index_select(0, chosen);
+    const at::Tensor allowed = kTolerance * (high.abs() + low.abs()).clamp_min(1e-12);
+    const at::Tensor close = ((gradient * difference).sum(-1) - (high - low)).abs().le(allowed).cpu();
+    std::vector<int64_t> open;
+    for (size_t i = 0; i < rows.size(); ++i)
+      if (!close[static_cast<int64_t>(i)].item<bool>()) open.push_back(rows[i]);
+    rows = std::move(open);
   }
-  return {gradient.to(logits.scalar_type()), base.to(logits.scalar_type()), value.to(logits.scalar_type())};
+  return {result.to(logits.scalar_type()), base.to(logits.scalar_type()), value.to(logits.scalar_type())};
 }
 
 }  // namespace tokenlense

@@ -20,8 +20,8 @@ struct LineIntegral {
 
 /// A step function's mean gradient on the line between two logit rows (Aumann & Shapley): the multiplier of a function of many inputs, for
 /// (logits − baseline)·gradient is the difference of its values. In float64, with as many nodes as that equation needs to hold.
-/// inputs_at(logits): the function's inputs there.
+/// inputs_at(logits, rows): the function's inputs there, of these of the n rows.
 LineIntegral mean_gradient(const StepFunction& step, const at::Tensor& logits, const at::Tensor& baseline,
-                           const std::function<StepInputs(const at::Tensor&)>& inputs_at);
+                           const std::function<StepInputs(const at::Tensor&, const std::vector<int64_t>&)>& inputs_at);
 
 }  // namespace tokenlense

@@ -11,7 +11,7 @@ namespace tokenlense {
 namespace {
 
 thread_local double flops_on_this_thread = 0;
-thread_local bool reduced_on_this_thread = false;
+thread_local bool reduced_on_this_thread[2] = {false, false};  // by [transposed]
 
 double seconds_now() { return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count(); }
 
@@ -91,7 +91,7 @@ at::Tensor product(const at::Tensor& rows, const at::Tensor& matrix, bool transp
     const at::Tensor weight = matrix.to(rows.scalar_type());
     return transposed ? at::matmul(rows, weight.t()) : at::matmul(rows, weight);
   }
-  return run(choose(rows, matrix, transposed, reduced_on_this_thread && !transposed), rows, matrix, transposed);
+  return run(choose(rows, matrix, transposed, reduced_on_this_thread[transposed]), rows, matrix, transposed);
 }
 
 }  // namespace
@@ -132,8 +132,12 @@ std::vector<GemmMeasurement> measure_gemm(const GemmRequest& request, const std:
   return report;
 }
 
-ReducedPrecision::ReducedPrecision() : before_(reduced_on_this_thread) { reduced_on_this_thread = true; }
-ReducedPrecision::~ReducedPrecision() { reduced_on_this_thread = before_; }
+ReducedPrecision::ReducedPrecision(bool forward) {
+  std::copy_n(reduced_on_this_thread, 2, before_);
+  reduced_on_this_thread[0] = true;
+  reduced_on_this_thread[1] |= forward;
+}
+ReducedPrecision::~ReducedPrecision() { std::copy_n(before_, 2, reduced_on_this_thread); }
 
 void reset_flops() { flops_on_this_thread = 0; }
 void count_flops(double flops) { flops_on_this_thread += flops; }

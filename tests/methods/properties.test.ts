@@ -226,7 +226,8 @@ describe.each(families)("%s", (family, source, twinSource) => {
       );
       const least = Number(/needs at least (\d+) MiB/.exec(error?.message ?? "")?.[1] ?? 1) * 2 ** 20;
       const cut = await run(model, { ...plan, memoryBudget: least });
-      expect(relativeError(cut.scores, whole.scores)).toBeLessThan(2e-5);
+      // To a tolerance, products may keep 16 bits of their factors, by their numbers of rows.
+      expect(relativeError(cut.scores, whole.scores)).toBeLessThan("tolerance" in plan ? 1e-4 : 2e-5);
     }
     model.dispose();
   });

@@ -1,6 +1,7 @@
 import * as Plot from "@observablehq/plot";
 import { rollups } from "d3-array";
-import { min } from "simple-statistics";
+import { median, min } from "simple-statistics";
+import { curveChart } from "./curve-chart.js";
 import { type Chart, draw, headings, longest, ROW, shortName, WIDTH } from "./drawing.js";
 import { agreementChart, randomisationChart } from "./likeness-charts.js";
 import { isMeasured, type MeasuredRow, type Report } from "./schema.js";
@@ -18,8 +19,6 @@ interface Mark {
   /** GiB. */
   peak: number;
   working: number;
-  faithful?: number;
-  random?: number;
 }
 
 /** The pictures of a run, or of several side by side; those that the rows have figures for. */
@@ -32,7 +31,8 @@ export function charts(reports: readonly Report[]): Chart[] {
     ...(several ? [hardware(marks)] : []),
     timePerToken(marks, several),
     ...(new Set(marks.map(({ length }) => length)).size > 1 ? [scaling(marks, several)] : []),
-    ...(marks.some(({ faithful }) => faithful !== undefined) ? [faithfulness(marks, several)] : []),
+    ...faithfulness(reports, runs, several),
+    ...curveChart(reports, runs),
     ...agreementChart(reports, runs),
     ...randomisationChart(reports, runs),
     memory(marks, several),
@@ -44,7 +44,7 @@ export const runNames = (reports: readonly Report[]): string[] =>
   reports.map(({ system }, i) => `${i + 1}: ${machineLine(system).split(";")[0]}`);
 
 function mark(row: MeasuredRow, run: string): Mark {
-  const { model, method, prompt, promptTokens, outputTokens, attributeSeconds: seconds, faithfulness } = row;
+  const { model, method, prompt, promptTokens, outputTokens, attributeSeconds: seconds } = row;
   const { peakBytes, workingBytes } = row;
   return {
     ...{ run, method, prompt, seconds },
@@ -53,7 +53,6 @@ function mark(row: MeasuredRow, run: string): Mark {
     perToken: (1000 * seconds) / outputTokens,
     peak: peakBytes / 2 ** 30,
     working: workingBytes / 2 ** 30,
-    ...(faithfulness && { faithful: faithfulness.comprehensiveness, random: faithfulness.random.comprehensiveness }),
   };
 }
 
@@ -64,8 +63,8 @@ const perTokenScale = {
   tickFormat: "~s",
 } as const;
 /** Rows of one method each, one panel for each model; of several runs one for each pair. */
-function panels(marks: readonly Mark[], several: boolean) {
-  const panel = (m: Mark) => (several ? `${m.model}, ${m.run}` : m.model);
+function panels(marks: readonly Pick<Mark, "model" | "run" | "method">[], several: boolean) {
+  const panel = (m: Pick<Mark, "model" | "run">) => (several ? `${m.model}, ${m.run}` : m.model);
   const methods = new Set(marks.map(({ method }) => method)).size;
   const count = new Set(marks.map(panel)).size;
   return {
@@ -119,11 +118,22 @@ function scaling(marks: readonly Mark[], several: boolean): Chart {
 
 const perOutput = ({ perToken }: Mark) => perToken / 1000;
 
-function faithfulness(marks: readonly Mark[], several: boolean): Chart {
-  const { panel } = panels(marks, several);
-  const known = marks.filter(({ faithful }) => faithful !== undefined);
-  const count = new Set(known.map(panel)).size;
-  const place = { x: "perToken", y: beyond, z: "method", fy: panel, stroke: "method", symbol: "method" } as const;
+function faithfulness(reports: readonly Report[], runs: readonly string[], several: boolean): Chart[] {
+  const places = reports.flatMap((report, i) =>
+    report.faithfulness.map(({ model, method, comprehensiveness: { difference, interval = [] } }) => {
+      const own = report.rows.filter(isMeasured).filter((row) => row.model === model && row.method === method);
+      const perToken = median(
+        own.map(({ attributeSeconds, outputTokens }) => (1000 * attributeSeconds) / outputTokens),
+      );
+      const [low, high] = interval;
+      return { run: runs[i] ?? "", model: shortName(model), method, perToken, beyond: difference, low, high };
+    }),
+  );
+  if (places.length === 0) return [];
+  const { panel } = panels(places, several);
+  const count = new Set(places.map(panel)).size;
+  const place = { x: "perToken", fy: panel, stroke: "method" } as const;
+  const bounded = places.filter(({ low }) => low !== undefined);
   const markup = draw({
     ...{ width: WIDTH, height: count * 260 + 50, marginLeft: 60, inset: 12 },
     x: perTokenScale,
@@ -131,17 +141,16 @@ function faithfulness(marks: readonly Mark[], several: boolean): Chart {
     fy: { label: null, axis: null },
     symbol: { legend: true },
     marks: [
-      ...headings(known, panel),
+      ...headings(places, panel),
       Plot.ruleY([0]),
-      Plot.dot(known, Plot.groupZ({ x: "median", y: "median", symbol: "first" }, { ...place, r: 6, strokeWidth: 2.5 })),
+      Plot.ruleX(bounded, { ...place, y1: "low", y2: "high", strokeOpacity: 0.6 }),
+      Plot.dot(places, { ...place, y: "beyond", symbol: "method", r: 6, strokeWidth: 2.5 }),
     ],
   });
   const caption =
-    "How much more the outputs lose when the tokens that a method names are taken away than when random ones are: medians. Up is more faithful, left is faster.";
-  return { title: "Speed against faithfulness", caption, markup };
+    "How much more the outputs lose when the tokens that a method names are taken away than when random ones are: means over prompts, with 95 % intervals. Up is more faithful, left is faster.";
+  return [{ title: "Speed against faithfulness", caption, markup }];
 }
-
-const beyond = ({ faithful = 0, random = 0 }: Mark) => faithful - random;
 
 function memory(marks: readonly Mark[], several: boolean): Chart {
   const { panel, size } = panels(marks, several);

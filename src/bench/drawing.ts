@@ -31,8 +31,12 @@ export function draw(options: Plot.PlotOptions): string {
 }
 
 /** Each panel's name, above it. */
-export function headings<T>(marks: readonly T[], panel: (mark: T) => string): Plot.Markish[] {
+export function headings<T>(
+  marks: readonly T[],
+  panel: (mark: T) => string,
+  facet: Pick<Plot.TextOptions, "fx"> = {},
+): Plot.Markish[] {
   const names = [...new Set(marks.map(panel))];
   const place = { frameAnchor: "top-left", dy: -14, fontWeight: "bold", textAnchor: "start" } as const;
-  return [Plot.text(names, { text: (name) => name, fy: (name) => name, ...place })];
+  return [Plot.text(names, { text: (name) => name, fy: (name) => name, ...facet, ...place })];
 }

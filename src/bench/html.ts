@@ -1,11 +1,12 @@
 import { escapeMarkup, pageHead } from "../viz/markup.js";
 import { inks } from "../viz/scale.js";
+import { chanceRows } from "./chance.js";
 import { charts } from "./charts.js";
 import { type Comparison, comparisonRows } from "./compare.js";
 import { agreementTables, randomisationRows } from "./likeness.js";
 import { isMeasured, type Report } from "./schema.js";
 import { machineLine } from "./system.js";
-import { AGREEMENT, byModelAndSpeed, failureLine, failuresOf, RANDOMISATION, summaryRows } from "./text.js";
+import { AGREEMENT, byModelAndSpeed, CHANCE, failureLine, failuresOf, RANDOMISATION, summaryRows } from "./text.js";
 
 const { light, dark } = inks;
 const variables = ({ ground, text, faint, line }: typeof light | typeof dark) =>
@@ -63,6 +64,9 @@ function tables(report: Report, of: string): string {
     `<h2>Methods${of}</h2><p>Medians over prompts and repeats.</p>${table(`Methods${of}`, perMethod, 2)}`,
     `<h2>Models${of}</h2>${table(`Models${of}`, perModel, 1)}`,
     `<h2>Prompts${of}</h2>${table(`Prompts${of}`, perPrompt, 1)}`,
+    ...(report.faithfulness.length > 0
+      ? [`<h2>Beyond chance${of}</h2><p>${CHANCE}</p>${table(`Beyond chance${of}`, chanceRows(report), 2)}`]
+      : []),
     ...agreementTables(report).map(({ model, rows }) => {
       const title = `Agreement of methods on ${escapeMarkup(model)}${of}`;
       return `<h2>${title}</h2><p>${AGREEMENT}</p>${table(title, rows, 1)}`;

@@ -4,6 +4,7 @@ import { group } from "d3-array";
 import { takeFolder } from "../dataset/folder.js";
 import { TokenlenseError } from "../errors.js";
 import { packageVersion } from "../install/package.js";
+import { faithfulnessMeans } from "./chance.js";
 import type { StartWorker } from "./isolated.js";
 import { BenchJournal } from "./journal.js";
 import { agreementOfMethods, likenessMeans } from "./likeness.js";
@@ -210,6 +211,7 @@ async function toReport(
     cells: orderedCells(plan).length,
     rows,
     ...summaries(rows),
+    faithfulness: faithfulnessMeans(rows),
     ...{ agreement, randomisation },
     ...likenessMeans({ agreement, randomisation }),
     ...(plan.kind === "scale" && { fits: fitGrowth(rows) }),

@@ -16,6 +16,31 @@ const faithfulnessSchema = z.object({
   insertion: z.number(),
 });
 
+const values = z.array(z.number());
+
+/**
+ * The outputs' probability as tokens go, or come back, in the order of their scores, and in random orders. Comprehensiveness
+ * at a share is the first of `deletion` less that at the share, sufficiency the same less that of `insertion`.
+ */
+const curvesSchema = z.object({
+  /** Shares of the tokens before an output, from 0 to 1. */
+  points: values,
+  deletion: values,
+  randomDeletion: values,
+  insertion: values,
+  randomInsertion: values,
+});
+
+/** A figure in the mean over prompts, beside random orders. */
+const estimateSchema = z.object({
+  attribution: z.number(),
+  random: z.number(),
+  /** Attribution less random, prompt by prompt. */
+  difference: z.number(),
+  /** Of the difference, with 95 % confidence; absent where there is one prompt only. */
+  interval: z.tuple([z.number(), z.number()]).optional(),
+});
+
 /** Of a method's scores and others of the same outputs: means over the outputs that have the figure. */
 const likenessSchema = z.object({
   /** Spearman's rank correlation, −1 to 1. */
@@ -50,7 +75,7 @@ export const metricsSchema = z.object({
   shareOfLimit: z.number().nonnegative().optional(),
   /** Mean size of the outputs' deltas; only for methods whose scores have a sum to reach. */
   convergenceDelta: z.number().nonnegative().optional(),
-  faithfulness: faithfulnessSchema.extend({ random: faithfulnessSchema }).optional(),
+  faithfulness: faithfulnessSchema.extend({ random: faithfulnessSchema, curves: curvesSchema.optional() }).optional(),
   /** The stored attribution, a path in the run's folder; of the first repeat, as others give the same scores. */
   result: z.string().optional(),
 });
@@ -156,6 +181,19 @@ export const reportSchema = z.object({
   methods: z.array(summarySchema),
   byPrompt: z.array(summarySchema),
   byModel: z.array(summarySchema),
+  /** Each pair of a model and a method against chance. */
+  faithfulness: z
+    .array(
+      z.object({
+        ...cellSchema.pick({ model: true, method: true }).shape,
+        prompts: z.int().positive(),
+        comprehensiveness: estimateSchema,
+        sufficiency: estimateSchema,
+        deletion: estimateSchema,
+        insertion: estimateSchema,
+      }),
+    )
+    .default([]),
   /** Each pair of methods on each prompt of a model. */
   agreement: z.array(agreementSchema).default([]),
   agreementMeans: z.array(agreementSchema.omit({ prompt: true }).extend(meansShape)).default([]),

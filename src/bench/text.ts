@@ -1,4 +1,5 @@
 import { markdownTable } from "markdown-table";
+import { chanceRows } from "./chance.js";
 import { agreementTables, randomisationRows } from "./likeness.js";
 import { gibibytes, mebibytes, percent, significant } from "./numbers.js";
 import { type CheckedRow, isMeasured, type Report, type Row, type Summary } from "./schema.js";
@@ -57,7 +58,9 @@ export function byModelAndSpeed(summaries: readonly Summary[]): Summary[] {
   return summaries.toSorted((a, b) => (a.model ?? "").localeCompare(b.model ?? "") || speed(b) - speed(a));
 }
 
-/** What the tables of likeness show, for text and page. */
+/** What the tables of means show, for text and page. */
+export const CHANCE =
+  "How far each method goes beyond random orders: its figure less theirs, means over prompts with 95 % intervals (paired bootstrap over prompts). Higher comprehensiveness and insertion are better, lower sufficiency and deletion.";
 export const AGREEMENT =
   "How far methods agree: Spearman's rank correlation of the scores of each two, and the share of the three largest that both name. Means over prompts.";
 export const RANDOMISATION =
@@ -82,6 +85,7 @@ export function summaryText(report: Report): string {
     aligned(methods, 2),
     "",
     aligned(perPrompt, 1),
+    ...(report.faithfulness.length > 0 ? ["", CHANCE, "", aligned(chanceRows(report), 2)] : []),
     ...agreementTables(report).flatMap(({ model, rows: table }) => [
       "",
       `${model}. ${AGREEMENT}`,

@@ -1,3 +1,4 @@
+import { faithfulnessMeans } from "../../src/bench/chance.js";
 import { likenessMeans } from "../../src/bench/likeness.js";
 import {
   type CheckedRow,
@@ -68,7 +69,7 @@ export function report(rows: readonly Row[], changes: Partial<Report> = {}): Rep
       versions: { "tokenlense-native": "0.1.0", libtorch: "2.13.0", node: "20.20.2" },
       ...{ capability: "AVX2", threads: 2, devices: ["cpu"], gemmLimit: 300 },
     },
-    ...{ prompts, models, cells: rows.length, rows, ...summaries(rows) },
+    ...{ prompts, models, cells: rows.length, rows, ...summaries(rows), faithfulness: faithfulnessMeans(rows) },
     ...changes,
   });
 }

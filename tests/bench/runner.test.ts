@@ -1,4 +1,4 @@
-import { chmodSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, copyFileSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { delimiter, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { beforeAll, describe, expect, it } from "vitest";
@@ -19,6 +19,7 @@ import {
   type RandomisationCheck,
 } from "../../src/index.js";
 import { writeSmallGpt2 } from "../goldens/small-gpt2.js";
+import { realGguf } from "../models/real.js";
 import { writeTinyLlama } from "../models/tiny.js";
 import { temporaryFolder, writeTinyModel } from "../tiny-model.js";
 import { report, row } from "./rows.js";
@@ -132,6 +133,37 @@ describe("runBench", () => {
     const { report } = await bench(plan({ models: [heavy, tiny], memoryLimit }), { folder: fresh() });
     expect(statuses(report).filter(([model, status]) => model === heavy && status === "memory")).toHaveLength(4);
     expect(statuses(report).filter(([model, status]) => model === tiny && status === "ok")).toHaveLength(4);
+  });
+
+  it("is through the default model and a random GPT-2 whatever becomes of the models beside them", async () => {
+    const [doomed, real] = [join(folder, "doomed.gguf"), await realGguf()];
+    copyFileSync(tiny, doomed);
+    const start = harmed((asked, kill) => {
+      if (asked.ask !== "load") return;
+      if (asked.what.model === doomed) kill();
+      if (asked.what.model === heavy) asked.what.memoryLimit = 150 * 2 ** 20;
+    });
+    const whole = plan({
+      models: [doomed, real, heavy, gpt2],
+      tasks: [text("one", "The sky is")],
+      randomisedPrompts: 1,
+    });
+    const { report, stopped } = await bench(whole, { folder: fresh(), start });
+    expect(stopped).toBeUndefined();
+    for (const [model, expected] of [
+      [doomed, "crashed"],
+      [heavy, "memory"],
+      [real, "ok"],
+      [gpt2, "ok"],
+    ])
+      expect(statuses(report).filter(([of]) => of === model)).toEqual([
+        [model, expected],
+        [model, expected],
+      ]);
+    expect(report.randomisation.map(({ model, status }) => [model, status])).toEqual(
+      [real, gpt2].flatMap((model) => Array(2 * 3).fill([model, "ok"])),
+    );
+    expect(report.agreement.map(({ model }) => model).sort()).toEqual([real, gpt2].sort());
   });
 
   it("records what is refused, and what takes too long", async () => {

@@ -27,7 +27,7 @@ export function benchCommands(program: Command): void {
       "--randomised-prompts <count>",
       "on so many prompts each method is also held to copies of the model with random weights",
       wholeNumber,
-      3,
+      2,
     )
     .addHelpText(
       "after",

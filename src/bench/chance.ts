@@ -14,8 +14,11 @@ type Figures = Record<"comprehensiveness" | "sufficiency" | "deletion" | "insert
 export function faithfulnessMeans(rows: readonly Row[]): Estimates[] {
   const assessed = rows
     .filter(isMeasured)
-    .flatMap(({ model, method, faithfulness }) => (faithfulness ? [{ model, method, ...faithfulness }] : []))
-    .sort((a, b) => a.model.localeCompare(b.model) || a.method.localeCompare(b.method));
+    .flatMap(({ model, method, prompt, faithfulness }) =>
+      faithfulness ? [{ model, method, prompt, ...faithfulness }] : [],
+    )
+    // Equal figures get equal intervals, whatever the order in which they were measured.
+    .sort((a, b) => a.model.localeCompare(b.model) || a.method.localeCompare(b.method) || a.prompt - b.prompt);
   return [...group(assessed, ({ model, method }) => JSON.stringify([model, method])).values()].map((prompts) => {
     const [{ model, method } = { model: "", method: "" }] = prompts;
     const of = prompts.map(({ random, ...own }) => ({ outputs: [{ attribution: areas(own), random: areas(random) }] }));

@@ -20,14 +20,15 @@ export function curveChart(reports: readonly Report[], runs: readonly string[]):
   const methods = [...new Set(places.map(({ method }) => method))].sort();
   const line = { x: "point", y: "value", fx: "curve", fy: panel, z: "method", sort: "point" } as const;
   const markup = draw({
-    ...{ width: WIDTH, height: new Set(places.map(panel)).size * 240 + 50, marginLeft: 60 },
+    ...{ width: WIDTH, height: new Set(places.map(panel)).size * 240 + 66, marginLeft: 60, marginTop: 46 },
     x: { grid: true, label: "share of the tokens →", tickFormat: "~%" },
     y: { grid: true, label: "probability of the outputs →", labelAnchor: "center", zero: true },
-    fx: { label: null },
+    fx: { label: null, axis: null },
     fy: { label: null, axis: null },
     color: { legend: true, domain: methods.filter((method) => method !== RANDOM) },
     marks: [
       ...headings(places, panel, { fx: () => "deletion" }),
+      Plot.axisFx({ anchor: "top", label: null, dy: -18 }),
       ...[true, false].map((random) =>
         Plot.line(
           places.filter(({ method }) => (method === RANDOM) === random),

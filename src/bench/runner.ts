@@ -33,8 +33,8 @@ const GRACE = 10;
 const TEXT_LENGTH = 300;
 
 /**
- * Measures every cell of a plan. A model that crashes, or takes more than its limits, costs its own cells only. Rows are on
- * the disk as soon as they are measured.
+ * Measures every cell of a plan, then makes the plan's checks, and says how far the methods agree. A model that crashes, or
+ * takes more than its limits, costs its own cells and checks only. Rows are on the disk as soon as they are measured.
  *
  * @returns the report, and where `signal` fired the error that says so: the report then has the rows that there are.
  * @throws ERR_TOKENLENSE_DISK where the folder cannot be used, ERR_TOKENLENSE_INPUT where it holds another run, _FORMAT.

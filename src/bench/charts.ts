@@ -1,15 +1,11 @@
 import * as Plot from "@observablehq/plot";
-import { parseHTML } from "linkedom";
+import { rollups } from "d3-array";
+import { median, min } from "simple-statistics";
+import { curveChart } from "./curve-chart.js";
+import { type Chart, draw, headings, longest, ROW, shortName, WIDTH } from "./drawing.js";
+import { agreementChart, randomisationChart } from "./likeness-charts.js";
 import { isMeasured, type MeasuredRow, type Report } from "./schema.js";
 import { machineLine } from "./system.js";
-
-export interface Chart {
-  title: string;
-  /** What is seen, for who does not know such a picture. */
-  caption: string;
-  /** An HTML figure with SVG in it; colours of text and axes are the page's. */
-  markup: string;
-}
 
 /** A row as pictures take it. */
 interface Mark {
@@ -23,8 +19,6 @@ interface Mark {
   /** GiB. */
   peak: number;
   working: number;
-  faithful?: number;
-  random?: number;
 }
 
 /** The pictures of a run, or of several side by side; those that the rows have figures for. */
@@ -37,7 +31,10 @@ export function charts(reports: readonly Report[]): Chart[] {
     ...(several ? [hardware(marks)] : []),
     timePerToken(marks, several),
     ...(new Set(marks.map(({ length }) => length)).size > 1 ? [scaling(marks, several)] : []),
-    ...(marks.some(({ faithful }) => faithful !== undefined) ? [faithfulness(marks, several)] : []),
+    ...faithfulness(reports, runs, several),
+    ...curveChart(reports, runs),
+    ...agreementChart(reports, runs),
+    ...randomisationChart(reports, runs),
     memory(marks, several),
   ];
 }
@@ -47,16 +44,15 @@ export const runNames = (reports: readonly Report[]): string[] =>
   reports.map(({ system }, i) => `${i + 1}: ${machineLine(system).split(";")[0]}`);
 
 function mark(row: MeasuredRow, run: string): Mark {
-  const { model, method, prompt, promptTokens, outputTokens, attributeSeconds: seconds, faithfulness } = row;
+  const { model, method, prompt, promptTokens, outputTokens, attributeSeconds: seconds } = row;
   const { peakBytes, workingBytes } = row;
   return {
     ...{ run, method, prompt, seconds },
-    model: model.split(/[\\/]/).at(-1) ?? model,
+    model: shortName(model),
     length: promptTokens + outputTokens,
     perToken: (1000 * seconds) / outputTokens,
     peak: peakBytes / 2 ** 30,
     working: workingBytes / 2 ** 30,
-    ...(faithfulness && { faithful: faithfulness.comprehensiveness, random: faithfulness.random.comprehensiveness }),
   };
 }
 
@@ -66,31 +62,15 @@ const perTokenScale = {
   label: "milliseconds for each output token →",
   tickFormat: "~s",
 } as const;
-const WIDTH = 760;
-const ROW = 26;
-
 /** Rows of one method each, one panel for each model; of several runs one for each pair. */
-function panels(marks: readonly Mark[], several: boolean) {
-  const panel = (m: Mark) => (several ? `${m.model}, ${m.run}` : m.model);
+function panels(marks: readonly Pick<Mark, "model" | "run" | "method">[], several: boolean) {
+  const panel = (m: Pick<Mark, "model" | "run">) => (several ? `${m.model}, ${m.run}` : m.model);
   const methods = new Set(marks.map(({ method }) => method)).size;
   const count = new Set(marks.map(panel)).size;
   return {
     panel,
     size: { width: WIDTH, height: count * (methods * ROW + 34) + 50, marginLeft: longest(marks.map((m) => m.method)) },
   };
-}
-
-const longest = (labels: readonly string[]) => 20 + 6.2 * Math.max(...labels.map(({ length }) => length));
-
-function draw(options: Plot.PlotOptions): string {
-  const { document } = parseHTML("<!doctype html><html><body></body></html>");
-  return Plot.plot({
-    marginBottom: 46,
-    ...options,
-    x: { labelOffset: 40, ...options.x },
-    document,
-    style: { fontSize: "12px", background: "none" },
-  }).outerHTML;
 }
 
 function timePerToken(marks: readonly Mark[], several: boolean): Chart {
@@ -138,11 +118,22 @@ function scaling(marks: readonly Mark[], several: boolean): Chart {
 
 const perOutput = ({ perToken }: Mark) => perToken / 1000;
 
-function faithfulness(marks: readonly Mark[], several: boolean): Chart {
-  const { panel } = panels(marks, several);
-  const known = marks.filter(({ faithful }) => faithful !== undefined);
-  const count = new Set(known.map(panel)).size;
-  const place = { x: "perToken", y: beyond, z: "method", fy: panel, stroke: "method", symbol: "method" } as const;
+function faithfulness(reports: readonly Report[], runs: readonly string[], several: boolean): Chart[] {
+  const places = reports.flatMap((report, i) =>
+    report.faithfulness.map(({ model, method, comprehensiveness: { difference, interval = [] } }) => {
+      const own = report.rows.filter(isMeasured).filter((row) => row.model === model && row.method === method);
+      const perToken = median(
+        own.map(({ attributeSeconds, outputTokens }) => (1000 * attributeSeconds) / outputTokens),
+      );
+      const [low, high] = interval;
+      return { run: runs[i] ?? "", model: shortName(model), method, perToken, beyond: difference, low, high };
+    }),
+  );
+  if (places.length === 0) return [];
+  const { panel } = panels(places, several);
+  const count = new Set(places.map(panel)).size;
+  const place = { x: "perToken", fy: panel, stroke: "method" } as const;
+  const bounded = places.filter(({ low }) => low !== undefined);
   const markup = draw({
     ...{ width: WIDTH, height: count * 260 + 50, marginLeft: 60, inset: 12 },
     x: perTokenScale,
@@ -150,17 +141,16 @@ function faithfulness(marks: readonly Mark[], several: boolean): Chart {
     fy: { label: null, axis: null },
     symbol: { legend: true },
     marks: [
-      ...headings(known, panel),
+      ...headings(places, panel),
       Plot.ruleY([0]),
-      Plot.dot(known, Plot.groupZ({ x: "median", y: "median", symbol: "first" }, { ...place, r: 6, strokeWidth: 2.5 })),
+      Plot.ruleX(bounded, { ...place, y1: "low", y2: "high", strokeOpacity: 0.6 }),
+      Plot.dot(places, { ...place, y: "beyond", symbol: "method", r: 6, strokeWidth: 2.5 }),
     ],
   });
   const caption =
-    "How much more the outputs lose when the tokens that a method names are taken away than when random ones are: medians. Up is more faithful, left is faster.";
-  return { title: "Speed against faithfulness", caption, markup };
+    "How much more the outputs lose when the tokens that a method names are taken away than when random ones are: means over prompts, with 95 % intervals. Up is more faithful, left is faster.";
+  return [{ title: "Speed against faithfulness", caption, markup }];
 }
-
-const beyond = ({ faithful = 0, random = 0 }: Mark) => faithful - random;
 
 function memory(marks: readonly Mark[], several: boolean): Chart {
   const { panel, size } = panels(marks, several);
@@ -204,17 +194,12 @@ function hardware(marks: readonly Mark[]): Chart {
   return { title: "Runs beside one another", caption: "Medians of each run. Left is faster.", markup };
 }
 
-/** Each panel's name, above it. */
-function headings(marks: readonly Mark[], panel: (mark: Mark) => string): Plot.Markish[] {
-  const names = [...new Set(marks.map(panel))];
-  const place = { frameAnchor: "top-left", dy: -14, fontWeight: "bold", textAnchor: "start" } as const;
-  return [Plot.text(names, { text: (name) => name, fy: (name) => name, ...place })];
-}
-
 /** Methods from the fastest to the slowest. */
 function sorted(marks: readonly Mark[]): Pick<Plot.PlotOptions, "y"> {
-  const total = new Map<string, number[]>();
-  for (const { method, perToken } of marks) total.set(method, [...(total.get(method) ?? []), perToken]);
-  const least = (method: string) => Math.min(...(total.get(method) ?? []));
-  return { y: { label: null, domain: [...total.keys()].sort((a, b) => least(a) - least(b)) } };
+  const fastest = rollups(
+    marks,
+    (own) => min(own.map(({ perToken }) => perToken)),
+    ({ method }) => method,
+  );
+  return { y: { label: null, domain: fastest.sort(([, a], [, b]) => a - b).map(([method]) => method) } };
 }

@@ -11,12 +11,22 @@ export async function assessFaithfulness(
   result: Attribution,
   { model, signal }: { model: Model; signal: AbortSignal },
 ): Promise<Faithfulness> {
-  const { mean } = await faithfulness(result, { model, step: "probability", mostOutputs: 4, curveSteps: 1, signal });
+  const options = { model, step: "probability", mostOutputs: 4, curveSteps: 1, signal };
+  const { mean, points } = await faithfulness(result, options);
   const of = (side: "attribution" | "random") => ({
     comprehensiveness: mean.meanComprehensiveness[side],
     sufficiency: mean.meanSufficiency[side],
     deletion: mean.deletionArea[side],
     insertion: mean.insertionArea[side],
   });
-  return { ...of("attribution"), random: of("random") };
+  const curve = (name: "deletion" | "insertion", side: "attribution" | "random") =>
+    mean[name].map((estimate) => estimate[side]);
+  const curves = {
+    points: [...points],
+    deletion: curve("deletion", "attribution"),
+    randomDeletion: curve("deletion", "random"),
+    insertion: curve("insertion", "attribution"),
+    randomInsertion: curve("insertion", "random"),
+  };
+  return { ...of("attribution"), random: of("random"), curves };
 }

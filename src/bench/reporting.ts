@@ -1,10 +1,11 @@
 import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { z } from "zod";
 import { TokenlenseError } from "../errors.js";
 import { reason } from "../storage/files.js";
 import { csvFiles } from "./csv.js";
 import { scaleTable } from "./scale.js";
-import { REPORT_FILE, type Report } from "./schema.js";
+import { REPORT_FILE, type Report, reportSchema } from "./schema.js";
 import { errorLog, summaryText } from "./text.js";
 
 /** The page of a run, in its folder. */
@@ -15,8 +16,8 @@ export const reportText = (report: Report): string =>
   report.kind === "scale" ? scaleTable(report) : summaryText(report);
 
 /**
- * Writes a run into its folder: report.json, report.html, summary.txt, the CSV files, system.json and errors.log. What an
- * earlier report of the same run left is replaced.
+ * Writes a run into its folder: report.json with its JSON Schema, report.html, summary.txt, the CSV files, system.json and
+ * errors.log. What an earlier report of the same run left is replaced.
  * @throws ERR_TOKENLENSE_DISK
  */
 export async function writeReport(folder: string, report: Report): Promise<void> {
@@ -24,10 +25,11 @@ export async function writeReport(folder: string, report: Report): Promise<void>
   const json = (value: unknown) => `${JSON.stringify(value, null, 2)}\n`;
   const files: Record<string, string> = {
     [REPORT_FILE]: json(report),
+    "report.schema.json": json(z.toJSONSchema(reportSchema)),
     [PAGE_FILE]: reportPage([report]),
     "summary.txt": `${reportText(report)}\n`,
     "system.json": json(report.system),
-    "errors.log": errorLog(report.rows, report),
+    "errors.log": errorLog(report),
     ...csvFiles(report),
   };
   try {

@@ -2,10 +2,10 @@ import { group } from "d3-array";
 import { markdownTable } from "markdown-table";
 import MultivariateLinearRegression from "ml-regression-multivariate-linear";
 import { mean, median, sum } from "simple-statistics";
+import { gibibytes, percent } from "./numbers.js";
 import { type Fit, isMeasured, type MeasuredRow, type Report, type Row } from "./schema.js";
 import { type FigureName, figuresOf } from "./summary.js";
 import { machineLine } from "./system.js";
-import { gibibytes, percent } from "./text.js";
 
 /** Prompts and outputs of a sweep, in tokens. */
 export const SCALE = { prompts: [16, 32, 64, 128], outputs: [4, 8, 16] } as const;
@@ -15,8 +15,13 @@ export const SCALE = { prompts: [16, 32, 64, 128], outputs: [4, 8, 16] } as cons
  * power of each. For each model and method with at least two lengths of both.
  */
 export function fitGrowth(rows: readonly Row[]): Fit[] {
+  return byModelAndMethod(rows).flatMap((members) => growth(members) ?? []);
+}
+
+/** In the order of their names, whatever the order in which they were measured. */
+function byModelAndMethod(rows: readonly Row[]): MeasuredRow[][] {
   const groups = group(rows.filter(isMeasured), ({ model, method }) => JSON.stringify([model, method]));
-  return [...groups.values()].flatMap((members) => growth(members) ?? []);
+  return [...groups].sort(([a], [b]) => a.localeCompare(b)).map(([, members]) => members);
 }
 
 function growth(rows: readonly MeasuredRow[]): Fit | undefined {
@@ -59,8 +64,7 @@ function medians(rows: readonly MeasuredRow[]): Point[] {
 
 /** The sweep as the README's tables are written, Markdown, with the machine below. */
 export function scaleTable(report: Report): string {
-  const groups = group(report.rows.filter(isMeasured), ({ model, method }) => JSON.stringify([model, method]));
-  const lines = [...groups.values()].flatMap((rows) =>
+  const lines = byModelAndMethod(report.rows).flatMap((rows) =>
     medians(rows).map(({ promptTokens, outputTokens, seconds, rows: repeats }) => {
       const middle = (name: FigureName) => median(repeats.flatMap((row) => figuresOf(row)[name] ?? []));
       const [{ model, method } = { model: "", method: "" }] = repeats;

@@ -1,4 +1,6 @@
+import { mean } from "simple-statistics";
 import { beforeAll, expect, it } from "vitest";
+import { assessFaithfulness } from "../../src/bench/faithfulness.js";
 import { GpuWatch } from "../../src/bench/gpu.js";
 import { type CellTask, type MeasureContext, measure } from "../../src/bench/measure.js";
 import { MemoryWatch } from "../../src/bench/memory.js";
@@ -29,10 +31,10 @@ it("has the figures of one attribution, and those of faithfulness where they are
   const assess: MeasureContext["assess"] = async (result) => {
     seen.push(result);
     expect(result.scores).toHaveLength(result.tokens.length * 4);
-    return faithfulness;
+    return { faithfulness, result: "attributions/sky.json" };
   };
   const metrics = metricsSchema.strict().parse(await measure(task, context({ assess })));
-  expect(metrics).toMatchObject({ outputTokens: 4, faithfulness });
+  expect(metrics).toMatchObject({ outputTokens: 4, faithfulness, result: "attributions/sky.json" });
   expect(metrics.gflopsPerSecond).toBeCloseTo(metrics.flops / 1e9 / metrics.attributeSeconds, 9);
   const [result] = seen;
   expect(result).toMatchObject({ method: "integrated_gradients", outputs: 4 });
@@ -40,6 +42,23 @@ it("has the figures of one attribution, and those of faithfulness where they are
   const deltas = Array.from(result?.convergenceDeltas ?? [], Math.abs);
   expect(metrics.convergenceDelta).toBeCloseTo(deltas.reduce((sum, delta) => sum + delta) / 4, 12);
   expect(await measure(task, context())).not.toHaveProperty("faithfulness");
+});
+
+it("assesses a result by curves that its figures follow from", async () => {
+  const assess: MeasureContext["assess"] = async (result, options) => ({
+    faithfulness: await assessFaithfulness(result, options),
+  });
+  const { faithfulness } = await measure({ ...task, method: "occlusion", options: {} }, context({ assess }));
+  if (!faithfulness?.curves) throw new Error("There are no curves.");
+  const { points, deletion, insertion, randomDeletion, randomInsertion } = faithfulness.curves;
+  expect(points).toEqual([0, 0.01, 0.05, 0.1, 0.2, 0.5, 1]);
+  const shares = points.flatMap((point, i) => (point > 0 && point < 1 ? [i] : []));
+  const drop = (curve: readonly number[]) =>
+    mean(shares.map((share) => (deletion[0] as number) - (curve[share] as number)));
+  expect(faithfulness.comprehensiveness).toBeCloseTo(drop(deletion), 9);
+  expect(faithfulness.sufficiency).toBeCloseTo(drop(insertion), 9);
+  expect(faithfulness.random.comprehensiveness).toBeCloseTo(drop(randomDeletion), 9);
+  expect(faithfulness.random.sufficiency).toBeCloseTo(drop(randomInsertion), 9);
 });
 
 it("puts a prompt with a system message in chat format, and cuts prompts to a length", async () => {

@@ -32,6 +32,14 @@ it("fits nothing to a single length", () => {
   expect(fitGrowth(sweep((p) => p, [4]))).toEqual([]);
 });
 
+it("has methods in the order of their names", () => {
+  const rows = sweep((p, t) => p * t).flatMap((one) => [
+    { ...one, method: "saliency" },
+    { ...one, method: "attention" },
+  ]);
+  expect(fitGrowth(rows).map(({ method }) => method)).toEqual(["attention", "saliency"]);
+});
+
 it("prints a table of medians in Markdown, with the machine", () => {
   const rows = sweep((p, t) => (p * t) / 1000);
   const lines = scaleTable(report(rows, { kind: "scale", fits: fitGrowth(rows) })).split("\n");

@@ -52,6 +52,8 @@ describe("bench", () => {
     expect(reportSchema.parse(printed)).toEqual(stored(where));
     expect(printed.rows).toHaveLength(120);
     expect(printed.rows.slice(0, before.rows.length)).toEqual(before.rows);
+    expect(printed).toMatchObject({ agreement: { length: 2 }, randomisation: { length: 2 * 2 * 3 } });
+    expect(again.stdout).not.toContain('"error"');
     expect(readFileSync(join(folder, where, "report.html"), "utf8")).toContain("integrated_gradients:steps=50");
   }, 300_000);
 

@@ -1,4 +1,4 @@
-import { colourOf, hex, inks, type Rgb, rgb, type Theme, textColourOn } from "../scale.js";
+import { colourOf, hex, inks, rgb, type Theme, textColourOn } from "../scale.js";
 import { figure } from "../text.js";
 import { precedes } from "../view.js";
 import type { Layer } from "./layer.js";
@@ -16,10 +16,16 @@ export interface Frame {
   scrollY: number;
 }
 
-/** The row and column that are looked at. */
+/** From the first to the last. */
+interface Range {
+  from: number;
+  to: number;
+}
+
+/** The rows and columns that are looked at. */
 export interface Mark {
-  row?: number | undefined;
-  column?: number | undefined;
+  rows?: Range | undefined;
+  columns?: Range | undefined;
 }
 
 const font = "'DejaVu Sans Mono',Menlo,Consolas,monospace";
@@ -74,9 +80,20 @@ export function drawMatrix(
   context.setLineDash([]);
   context.strokeStyle = ink.mark;
   context.lineWidth = 2;
-  if (mark.row !== undefined) context.strokeRect(x(0), y(mark.row), view.outputs * cellWidth - 1, cellHeight - 1);
-  if (mark.column !== undefined)
-    context.strokeRect(x(mark.column), y(0), cellWidth - 1, (view.promptLength + mark.column) * cellHeight - 1);
+  if (mark.rows !== undefined)
+    context.strokeRect(
+      x(0),
+      y(mark.rows.from),
+      view.outputs * cellWidth - 1,
+      (mark.rows.to - mark.rows.from + 1) * cellHeight - 1,
+    );
+  if (mark.columns !== undefined)
+    context.strokeRect(
+      x(mark.columns.from),
+      y(0),
+      (mark.columns.to - mark.columns.from + 1) * cellWidth - 1,
+      (view.promptLength + mark.columns.to) * cellHeight - 1,
+    );
   context.restore();
 
   context.textBaseline = "middle";
@@ -92,7 +109,7 @@ export function drawMatrix(
   context.textAlign = "right";
   for (const position of every(rows, cellHeight, 12))
     context.fillText(
-      label(names[position] as string, position === mark.row),
+      label(names[position] as string, holds(mark.rows, position)),
       left - 8,
       y(position) + cellHeight / 2,
       left - 12,
@@ -108,16 +125,14 @@ export function drawMatrix(
     context.save();
     context.translate(x(output) + cellWidth / 2, top - 8);
     context.rotate(-Math.PI / 3.6);
-    context.fillText(label(names[view.promptLength + output] as string, output === mark.column), 0, 0);
+    context.fillText(label(names[view.promptLength + output] as string, holds(mark.columns, output)), 0, 0);
     context.restore();
   }
   context.restore();
 }
 
-interface Range {
-  from: number;
-  to: number;
-}
+const holds = (range: Range | undefined, place: number) =>
+  range !== undefined && place >= range.from && place <= range.to;
 
 function range(scroll: number, room: number, cell: number, count: number): Range {
   return { from: Math.floor(scroll / cell), to: Math.min(count - 1, Math.floor((scroll + room) / cell)) };
@@ -177,21 +192,24 @@ function bitmap(layer: Layer, theme: Theme): OffscreenCanvas {
   const known = bitmaps.get(layer);
   if (known?.key === shown && known.theme === theme) return known.image;
   const { outputs, texts } = view;
-  const hidden = rgb(inks[theme].hidden);
-  const palette = Array.from({ length: 2 * shades + 1 }, (_, i) => colourOf(i / shades - 1, all.signed, theme));
-  const pixels = new ImageData(outputs, texts.length);
+  // Whole pixels at once, as a result of 1,000 tokens has 400,000 of them.
+  const colours = new Uint8ClampedArray(4 * (2 * shades + 2));
+  const palette = new Uint32Array(colours.buffer);
+  const hidden = 2 * shades + 1;
+  for (let shade = 0; shade < hidden; shade++)
+    colours.set([...colourOf(shade / shades - 1, all.signed, theme), 255], 4 * shade);
+  colours.set([...rgb(inks[theme].hidden), 255], 4 * hidden);
+  const content = new ImageData(outputs, texts.length);
+  const pixels = new Uint32Array(content.data.buffer);
+  const perScore = shades / (all.largest || 1);
   for (let position = 0; position < texts.length; position++)
-    for (let output = 0; output < outputs; output++) {
-      if (!precedes(view, position, output)) continue;
+    for (let output = Math.max(0, position + 1 - view.promptLength); output < outputs; output++) {
       const cell = position * outputs + output;
       const value = shown.values[cell] as number;
-      const shade = Math.round((value / (all.largest || 1)) * shades);
-      const colour = Number.isNaN(value) ? hidden : (palette[shade + shades] as Rgb);
-      pixels.data.set(colour, 4 * cell);
-      pixels.data[4 * cell + 3] = 255;
+      pixels[cell] = palette[Number.isNaN(value) ? hidden : Math.round(value * perScore) + shades] as number;
     }
   const image = new OffscreenCanvas(outputs, texts.length);
-  image.getContext("2d")?.putImageData(pixels, 0, 0);
+  image.getContext("2d")?.putImageData(content, 0, 0);
   bitmaps.set(layer, { key: shown, theme, image });
   return image;
 }

@@ -23,8 +23,11 @@ export function details(board: Board, layer: Layer): HTMLElement {
   const before = list("Leaned on", layer, name);
   const after = list("Leaned on by", layer, name);
 
+  let empty = false;
   const update = () => {
     const focus = board.focusIn(result);
+    if (focus === undefined && empty) return;
+    empty = focus === undefined;
     if (focus === undefined) {
       heading.textContent = "No token chosen";
       score.textContent = "Point at a token to see what it leaned on, and what leans on it.";

@@ -58,13 +58,14 @@ export function drawMatrix(
   context.rect(left, top, width - left, height - top);
   context.clip();
   context.imageSmoothingEnabled = false;
-  context.drawImage(
-    bitmap(layer, theme),
-    left - scrollX,
-    top - scrollY,
-    view.outputs * cellWidth,
-    view.texts.length * cellHeight,
-  );
+  if (rows.to >= rows.from && columns.to >= columns.from)
+    context.drawImage(
+      bitmap(layer, theme, rows, columns),
+      x(columns.from),
+      y(rows.from),
+      (columns.to - columns.from + 1) * cellWidth,
+      (rows.to - rows.from + 1) * cellHeight,
+    );
   if (cellWidth >= 10) {
     context.fillStyle = ink.ground;
     for (let output = columns.from; output <= columns.to; output++) context.fillRect(x(output) - 1, top, 1, height);
@@ -178,38 +179,35 @@ function figures(
 
 /** Colours per sign: more than a screen shows apart. */
 const shades = 256;
+const palettes = new Map<string, Uint32Array>();
 
-interface Bitmap {
-  key: object;
-  theme: Theme;
-  image: OffscreenCanvas;
+/** A pixel for each shade from −1 to 1, and at the end that of cells which a filter hides. */
+function palette(signed: boolean, theme: Theme): Uint32Array {
+  const key = `${signed} ${theme}`;
+  const known = palettes.get(key);
+  if (known) return known;
+  const colours = Array.from({ length: 2 * shades + 1 }, (_, i) => colourOf(i / shades - 1, signed, theme));
+  const bytes = Uint8ClampedArray.from([...colours, rgb(inks[theme].hidden)].flatMap((colour) => [...colour, 255]));
+  const pixels = new Uint32Array(bytes.buffer);
+  palettes.set(key, pixels);
+  return pixels;
 }
-const bitmaps = new WeakMap<Layer, Bitmap>();
 
-/** A pixel for each cell; transparent where a position does not come before the output. */
-function bitmap(layer: Layer, theme: Theme): OffscreenCanvas {
-  const { all, shown, view } = layer;
-  const known = bitmaps.get(layer);
-  if (known?.key === shown && known.theme === theme) return known.image;
-  const { outputs, texts } = view;
-  // Whole pixels at once, as a result of 1,000 tokens has 400,000 of them.
-  const colours = new Uint8ClampedArray(4 * (2 * shades + 2));
-  const palette = new Uint32Array(colours.buffer);
-  const hidden = 2 * shades + 1;
-  for (let shade = 0; shade < hidden; shade++)
-    colours.set([...colourOf(shade / shades - 1, all.signed, theme), 255], 4 * shade);
-  colours.set([...rgb(inks[theme].hidden), 255], 4 * hidden);
-  const content = new ImageData(outputs, texts.length);
+/** A pixel for each cell that can be seen; transparent where a position does not come before the output. */
+function bitmap({ all, shown, view }: Layer, theme: Theme, rows: Range, columns: Range): OffscreenCanvas {
+  const { outputs, promptLength } = view;
+  const [width, height] = [columns.to - columns.from + 1, rows.to - rows.from + 1];
+  const colours = palette(all.signed, theme);
+  const content = new ImageData(width, height);
   const pixels = new Uint32Array(content.data.buffer);
   const perScore = shades / (all.largest || 1);
-  for (let position = 0; position < texts.length; position++)
-    for (let output = Math.max(0, position + 1 - view.promptLength); output < outputs; output++) {
-      const cell = position * outputs + output;
-      const value = shown.values[cell] as number;
-      pixels[cell] = palette[Number.isNaN(value) ? hidden : Math.round(value * perScore) + shades] as number;
+  for (let position = rows.from; position <= rows.to; position++)
+    for (let output = Math.max(columns.from, position + 1 - promptLength); output <= columns.to; output++) {
+      const value = shown.values[position * outputs + output] as number;
+      const shade = Number.isNaN(value) ? colours.length - 1 : Math.round(value * perScore) + shades;
+      pixels[(position - rows.from) * width + output - columns.from] = colours[shade] as number;
     }
-  const image = new OffscreenCanvas(outputs, texts.length);
+  const image = new OffscreenCanvas(width, height);
   image.getContext("2d")?.putImageData(content, 0, 0);
-  bitmaps.set(layer, { key: shown, theme, image });
   return image;
 }

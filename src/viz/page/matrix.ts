@@ -27,9 +27,10 @@ export function matrixView(board: Board, layer: Layer, label: string): HTMLEleme
   const frame: Frame = { cellWidth: 0, cellHeight: 0, left: 0, top: 0, width: 0, height: 0, scrollX: 0, scrollY: 0 };
   const zoom = zoomControl(board, frame);
 
+  // Measured as it changes alone: asking for it in a frame that has changed the text would lay that out twice.
+  let room = 0;
   // Until somebody zooms the outputs fill the width, within reason.
-  const cellWidth = () =>
-    board.settings.zoom ?? Math.min(48, Math.max(15, Math.round((pane.clientWidth - 220) / outputs)));
+  const cellWidth = () => board.settings.zoom ?? Math.min(48, Math.max(15, Math.round((room - 220) / outputs)));
   const layout = () => {
     const [before, at] = [frame.cellWidth, zoom.keep()];
     const heightBefore = frame.cellHeight;
@@ -55,11 +56,10 @@ export function matrixView(board: Board, layer: Layer, label: string): HTMLEleme
       pane.scrollTop = ((y + frame.scrollY) * frame.cellHeight) / heightBefore - y;
     }
     zoom.show();
+    scrolled();
     draw();
   };
   const draw = () => {
-    frame.scrollX = pane.scrollLeft;
-    frame.scrollY = pane.scrollTop;
     drawMatrix(canvas, frame, layer, names, board.theme, mark());
   };
   const mark = (): Mark => {
@@ -72,8 +72,13 @@ export function matrixView(board: Board, layer: Layer, label: string): HTMLEleme
       rows: source === undefined ? { from: position, to: end - 1 } : { from: source, to: source },
     };
   };
+  const scrolled = () => {
+    frame.scrollX = pane.scrollLeft;
+    frame.scrollY = pane.scrollTop;
+  };
   let waiting = false;
   const later = () => {
+    scrolled();
     if (waiting) return;
     waiting = true;
     requestAnimationFrame(() => {
@@ -170,10 +175,11 @@ export function matrixView(board: Board, layer: Layer, label: string): HTMLEleme
   });
 
   new ResizeObserver(() => {
-    if (pane.clientWidth > 0) layout();
+    room = pane.clientWidth;
+    if (room > 0) layout();
   }).observe(pane);
   board.subscribe(() => {
-    if (pane.clientWidth > 0 && cellWidth() !== frame.cellWidth) layout();
+    if (room > 0 && cellWidth() !== frame.cellWidth) layout();
     else draw();
   });
   const wrap = make(

@@ -67,7 +67,8 @@ export function tokenView(board: Board, layer: Layer, label: string): HTMLElemen
       if (token.getAttribute("aria-selected") !== isSelected) token.setAttribute("aria-selected", isSelected);
     });
     box.classList.toggle("cloud", cloud);
-    caption.textContent = captionOf(focus, promptLength, selected !== undefined);
+    const told = captionOf(focus, promptLength, selected !== undefined);
+    if (caption.textContent !== told) caption.textContent = told;
   };
   const write = () => {
     const step = board.stepOf(view);

@@ -35,7 +35,7 @@ export function comparison(board: Board): HTMLElement {
     "section",
     { class: "panel", "aria-label": "Comparison" },
     make("header", {}, make("h2", {}, "Agreement")),
-    make("div", { class: "scroll" }, table),
+    make("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": "Agreement of each pair" }, table),
     ...pairs.map(({ results: [a, b] }) => differenceView(board, a, b)),
   );
 }

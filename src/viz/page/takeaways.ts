@@ -41,12 +41,12 @@ export function takeaways(board: Board): HTMLElement {
   return make(
     "div",
     { class: "buttons", role: "group", "aria-label": "Copy and save" },
-    said,
     ...buttons.map(([text, title, act]) => {
       const button = make("button", { type: "button", title }, text);
       button.addEventListener("click", () => void act());
       return button;
     }),
+    said,
     refused,
   );
 }

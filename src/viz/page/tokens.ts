@@ -67,7 +67,7 @@ export function tokenView(board: Board, layer: Layer, label: string): HTMLElemen
       if (token.getAttribute("aria-selected") !== isSelected) token.setAttribute("aria-selected", isSelected);
     });
     box.classList.toggle("cloud", cloud);
-    const told = captionOf(focus, promptLength, selected !== undefined);
+    const told = captionOf(focus, promptLength, board);
     if (caption.textContent !== told) caption.textContent = told;
   };
   const write = () => {
@@ -88,10 +88,11 @@ export function tokenView(board: Board, layer: Layer, label: string): HTMLElemen
   return make("div", { class: "text" }, box, caption);
 }
 
-function captionOf(focus: Focus | undefined, promptLength: number, pinned: boolean): string {
+function captionOf(focus: Focus | undefined, promptLength: number, { pinned, settings }: Board): string {
+  const { unit } = settings;
   if (focus === undefined)
-    return "Each token by its mean over the outputs. Point at one, or move with the arrow keys; Enter pins it. Drag, or hold Shift, for a span.";
-  const what = focus.end > focus.position + 1 ? "span" : "token";
+    return `Each ${unit} by its mean over the outputs. Point at one, or use the arrow keys; Enter pins, dragging or Shift takes a span.`;
+  const what = focus.end > focus.position + 1 ? "span" : unit;
   return [
     ...(focus.end > promptLength ? [`Before the marked ${what}: what it leaned on.`] : []),
     "After it: what leans on it.",

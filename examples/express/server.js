@@ -12,7 +12,7 @@ app.use((_request, response, next) => {
   // Results are drawn without inline styles; PNGs are made of a blob.
   response.set(
     "content-security-policy",
-    "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src blob:",
+    "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src blob: data:",
   );
   next();
 });

@@ -157,7 +157,7 @@ describe("the Electron example", () => {
       bridge.onProgress(
         (id, progress) => void page.evaluate(`tell(${JSON.stringify(id)}, ${JSON.stringify(progress)})`),
       );
-      await page.goto("http://app.test/");
+      await page.goto("https://app.test/");
       await page.getByLabel("Prompt").fill(slow.prompt);
       await page.getByLabel("Method").fill(slow.method);
       await page.getByRole("button", { name: "Attribute" }).click();

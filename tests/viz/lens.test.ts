@@ -3,6 +3,7 @@ import axe from "axe-core";
 import type { Page } from "playwright-core";
 import { describe, expect, it } from "vitest";
 import type { Attribution } from "../../src/result.js";
+import type { NativeDocument } from "../../src/storage/schema.js";
 import { initialState, type LensState } from "../../src/viz/page/state.js";
 import { figure } from "../../src/viz/text.js";
 import { example } from "../example.js";
@@ -15,7 +16,7 @@ const open = browserForTests();
 
 /** A host that keeps every `lens-change` in `changes`. `before` runs ahead of the results being set. */
 async function host(
-  results: readonly Attribution[],
+  results: readonly (Attribution | NativeDocument)[],
   { attributes = "", before = "", ...options }: OpenOptions & { attributes?: string; before?: string } = {},
 ): Promise<Page> {
   const page = await open(
@@ -145,6 +146,19 @@ describe("the state", () => {
     await settled(page);
     expect((await changes(page)).length).toBe(1);
     expect(await stateOf(page)).toEqual({ ...initialState, normalisation: "raw", topK: 1 });
+  });
+});
+
+describe("a document whose scores lie beside it", () => {
+  it("says so, rather than that nothing leaned on anything", async () => {
+    const { data, tokenlense_native: ours, ...document } = words.toJSON();
+    const scores = { file: "far.safetensors", bytes: 4, sha256: "0".repeat(64), dimensions: [] };
+    const page = await host([
+      { ...document, data: { ...data, association_matrix: [] }, tokenlense_native: ours && { ...ours, scores } },
+    ]);
+    expect(await page.getByRole("note").textContent()).toContain("far.safetensors");
+    await page.evaluate(`lens.results = [${JSON.stringify(words)}]`);
+    expect(await page.getByRole("note").count()).toBe(0);
   });
 });
 

@@ -359,8 +359,9 @@ describe("several results", () => {
     expect(await page.locator("tr:has(th[scope=row]) td").allTextContents()).toEqual(figures);
     await choose(page, "Scores", "raw");
     await page.getByText("C less A").click();
-    await settled(page);
     const canvas = page.locator("details[open] canvas");
+    await canvas.waitFor();
+    await settled(page);
     await canvas.scrollIntoViewIfNeeded();
     await page.locator("details[open]").getByLabel("Zoom").fill("40");
     await settled(page);

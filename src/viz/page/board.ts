@@ -40,6 +40,7 @@ export class Board {
   readonly #changes = new Set<Change>();
   readonly #alignments = new Map<string, Int32Array>();
   #redraw = () => {};
+  #drawing = new AbortController();
 
   constructor(
     documents: readonly NativeDocument[],
@@ -108,10 +109,22 @@ export class Board {
     this.#watchers.push(listener);
   }
 
-  /** Draws now, and anew as soon as the unit is another, when what was drawn before has no subscription any more. */
+  /** Draws now, and anew as soon as the unit is another: what was drawn before has no subscription then. */
   draw(redraw: () => void): void {
     this.#redraw = redraw;
     redraw();
+  }
+
+  /** Tells later on whether what is drawn now is still there. */
+  drawing(): () => boolean {
+    const { signal } = this.#drawing;
+    return () => !signal.aborted;
+  }
+
+  /** Other results take the place of these. */
+  leave(): void {
+    this.#drawing.abort();
+    this.#listeners = [];
   }
 
   set(changes: Partial<Settings>): void {
@@ -122,7 +135,8 @@ export class Board {
     if (unit === this.#settings.unit) return;
     this.#pinned = this.#inUnits(pinned);
     this.#hovered = undefined;
-    this.#listeners = [];
+    this.leave();
+    this.#drawing = new AbortController();
     this.#alignments.clear();
     this.#redraw();
   }

@@ -54,6 +54,7 @@ export class TokenLensElement extends Base {
   set results(documents: readonly NativeDocument[]) {
     this.#state = this.state;
     this.#results = documents;
+    this.#board?.leave();
     this.#board = undefined;
     const root = this.shadowRoot ?? this.attachShadow({ mode: "open" });
     root.adoptedStyleSheets = [sharedSheet()];

@@ -10,7 +10,7 @@ import { tokenView } from "./tokens.js";
 /** One result: what it is, its text, its heat map. */
 export function panel(board: Board, layer: Layer, letter: string | undefined): HTMLElement {
   const { view, result } = layer;
-  const { timings, versions } = view.document.tokenlense_native ?? {};
+  const { timings, versions, scores: beside } = view.document.tokenlense_native ?? {};
   const name = letter === undefined ? "" : `${letter}: `;
   const method = view.document.metadata.attribution_method ?? "unknown method";
   const seconds = Object.entries(timings ?? {}).map(([phase, value]) => `${phase} ${value.toFixed(2)} s`);
@@ -33,6 +33,15 @@ export function panel(board: Board, layer: Layer, letter: string | undefined): H
         ...[...facts(board.tokenViews[result] as View), ...seconds, ...made].map((fact) => make("li", {}, fact)),
       ),
     ),
+    ...(beside && view.document.data.association_matrix.length === 0
+      ? [
+          make(
+            "p",
+            { class: "caption", role: "note" },
+            `This document has no scores: they lie beside it, in ${beside.file}. Load it by load() and give what its toJSON() does.`,
+          ),
+        ]
+      : []),
     make("div", { class: "reading" }, tokenView(board, layer, `${name}tokens`), details(board, layer)),
     matrixView(
       board,

@@ -5,7 +5,7 @@ import { createInterface } from "node:readline";
 import { setTimeout } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { temporaryFolder, writeTinyModel } from "../tiny-model.js";
-import { launchChromium } from "../viz/chromium.js";
+import { inBrowser } from "./browser.js";
 import { installedExample, packageFolder } from "./project.js";
 
 const folder = temporaryFolder();
@@ -79,12 +79,7 @@ describe("the Express example", () => {
   });
 
   it("draws the result in a browser under its policy, and keeps the view in the address", async () => {
-    const browser = await launchChromium();
-    try {
-      const page = await browser.newPage();
-      const faults: string[] = [];
-      page.on("pageerror", (error) => faults.push(error.message));
-      page.on("console", (message) => faults.push(message.text()));
+    await inBrowser(async (page) => {
       await page.goto(url);
       await page.getByLabel("Prompt").fill("word word");
       await page.getByLabel("Method").selectOption("saliency");
@@ -96,10 +91,7 @@ describe("the Express example", () => {
       await page.getByRole("button", { name: "Attribute" }).click();
       await page.locator("token-lens [role=option]").first().waitFor();
       expect(await page.getByLabel("Scores").inputValue()).toBe("raw");
-      expect(faults).toEqual([]);
-    } finally {
-      await browser.close();
-    }
+    });
   });
 
   it("ends when it is told to", async () => {

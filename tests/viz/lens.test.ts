@@ -162,6 +162,30 @@ describe("a document whose scores lie beside it", () => {
   });
 });
 
+describe("a host", () => {
+  it("may set properties before the element is known", async () => {
+    const page = await open('<!doctype html><html lang="en"><title>host</title><token-lens></token-lens></html>');
+    await page.evaluate(`
+      globalThis.lens = document.querySelector("token-lens");
+      lens.results = [${JSON.stringify(words)}];
+      lens.state = { topK: 2 };
+    `);
+    await page.addScriptTag({ content: script, type: "module" });
+    await page.evaluate("customElements.whenDefined('token-lens')");
+    expect(await page.locator("[role=option]").count()).toBe(words.tokens.length);
+    expect(await stateOf(page)).toEqual({ ...initialState, topK: 2 });
+    await set(page, { topK: 1 });
+    expect(await control(page, "Top k")).toBe("1");
+  });
+
+  it("is not loaded anew by Enter in a field", async () => {
+    const page = await host([words]);
+    await page.getByLabel("Top k").press("Enter");
+    await settled(page);
+    expect(await page.evaluate("typeof changes")).toBe("object");
+  });
+});
+
 describe("attributes", () => {
   it("are obeyed as they change", async () => {
     const page = await host([words], { colorScheme: "light", attributes: 'theme="dark" normalisation="raw"' });

@@ -1,6 +1,6 @@
 import { largest } from "../agreement.js";
 import { named } from "../svg.js";
-import { figure } from "../text.js";
+import { figure, shorten } from "../text.js";
 import type { Board, Focus } from "./board.js";
 import { make } from "./dom.js";
 import { between, type Layer } from "./layer.js";
@@ -57,7 +57,7 @@ export function details(board: Board, layer: Layer): HTMLElement {
     const entries = (all: readonly Entry[]) =>
       all.slice(0, 3).map((entry) => `${texts[entry.position]} ${figure(entry.value)}`);
     return [
-      `${texts.slice(position, end).join("")}.`,
+      `${shorten(texts.slice(position, end).join(""), 120)}.`,
       ...(source === undefined ? [] : [`${texts[source]} counts ${read(between(view, layer.all, focus, source))}.`]),
       ...(leaned.length > 0 ? [`Leaned on ${entries(leaned).join(", ")}.`] : []),
       ...(leaning.length > 0 ? [`Leaned on by ${entries(leaning).join(", ")}.`] : []),

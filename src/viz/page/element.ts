@@ -76,6 +76,13 @@ export class TokenLensElement extends Base {
   }
 
   connectedCallback(): void {
+    // What a page set before this class was known lies on the element itself, and would hide the accessors.
+    for (const name of ["state", "results"] as const) {
+      if (!Object.hasOwn(this, name)) continue;
+      const { [name]: value } = this as Record<typeof name, unknown>;
+      Reflect.deleteProperty(this, name);
+      Object.assign(this, { [name]: value });
+    }
     this.#left = new AbortController();
     window
       .matchMedia("(prefers-color-scheme: dark)")

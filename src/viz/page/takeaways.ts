@@ -15,6 +15,7 @@ export function takeaways(board: Board): HTMLElement {
     make("p", {}, "The browser keeps pages from the clipboard. Copy this by hand; Escape closes it."),
     make("textarea", { readonly: true, rows: "12", cols: "60", "aria-label": "Text to copy" }),
   );
+  refused.addEventListener("keydown", (event) => event.stopPropagation()); // its Escape releases nothing
   const copy = async (what: string, text: string) => {
     const done = await toClipboard(text, said);
     said.textContent = done ? `${what} copied` : "";

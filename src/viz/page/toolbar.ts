@@ -63,7 +63,10 @@ export function toolbar(board: Board): HTMLElement {
       "host-may",
     ),
   ];
-  return make("form", { class: "toolbar", "aria-label": "What is shown" }, ...controls, takeaways(board));
+  const form = make("form", { class: "toolbar", "aria-label": "What is shown" }, ...controls, takeaways(board));
+  // Enter in a field would load the host's page anew.
+  form.addEventListener("submit", (event) => event.preventDefault());
+  return form;
 }
 
 /** Shows a setting now and whenever it changes, by whomever. */

@@ -20,7 +20,8 @@ export function zoomControl(board: Board, frame: Frame) {
   let point: Point | undefined;
   const to = (zoom: number | null, at?: Point) => {
     point = at;
-    board.set({ zoom: zoom === null ? null : Math.min(zoomRange.most, Math.max(zoomRange.least, zoom)) });
+    const within = (width: number) => Math.min(zoomRange.most, Math.max(zoomRange.least, width));
+    board.set({ zoom: zoom === null ? null : Math.round(100 * within(zoom)) / 100 });
   };
   const by = (factor: number, at?: Point) => to((board.settings.zoom ?? frame.cellWidth) * factor, at);
   const button = (text: string, title: string, act: () => void) => {

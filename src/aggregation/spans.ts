@@ -2,6 +2,11 @@ import type { AttributionData, Token } from "../result.js";
 import { type AggregationFunctionName, aggregationFunctions, stepScoreFunction } from "./functions.js";
 import { checkSpans, reduceAxis, type Segment, type Span, toSegments } from "./segments.js";
 
+type Mergeable = Pick<
+  AttributionData,
+  "tokens" | "promptLength" | "shape" | "scores" | "stepScores" | "convergenceDeltas" | "pathSteps"
+>;
+
 /**
  * Merges each span of tokens into one, as position and as output: first along the outputs, then along the positions, as
  * Inseq does. Step scores go by {@link stepScoreFunction}.
@@ -16,11 +21,11 @@ import { checkSpans, reduceAxis, type Segment, type Span, toSegments } from "./s
  *
  * @throws ERR_TOKENLENSE_INPUT for wrong spans.
  */
-export function mergeSpans(
-  data: AttributionData,
+export function mergeSpans<Data extends Mergeable>(
+  data: Data,
   spans: readonly Span[],
   name: AggregationFunctionName = "absmax",
-): AttributionData {
+): Data {
   const { tokens, promptLength, shape } = data;
   checkSpans(spans, tokens.length);
   const segments = toSegments(spans, tokens.length);

@@ -1,5 +1,5 @@
 import { mean, sampleCorrelation, sampleRankCorrelation } from "simple-statistics";
-import { type CommonOutput, commonOutputs } from "./alignment.js";
+import { align, type CommonOutput, commonOutputs } from "./alignment.js";
 import type { View } from "./view.js";
 
 /** How far two results say the same of an output. Figures are undefined where the tokens are too few, or scores constant. */
@@ -24,8 +24,8 @@ export interface Agreement extends Pick<OutputAgreement, "pearson" | "spearman" 
 }
 
 /** @param topK Default 3. Outputs with no more tokens than that have no overlap to speak of. */
-export function agreement(a: View, b: View, topK = 3): Agreement {
-  const outputs = commonOutputs(a, b).map((common) => ofOutput(a, b, common, topK));
+export function agreement(a: View, b: View, topK = 3, alignment = align(a, b)): Agreement {
+  const outputs = commonOutputs(a, b, alignment).map((common) => ofOutput(a, b, common, topK));
   const over = (figure: "pearson" | "spearman" | "topOverlap") => meanOfKnown(outputs.map((output) => output[figure]));
   return { pearson: over("pearson"), spearman: over("spearman"), topOverlap: over("topOverlap"), topK, outputs };
 }
@@ -66,13 +66,19 @@ function ofOutput(a: View, b: View, { a: here, b: there, positions }: CommonOutp
   };
 }
 
-/** Places of the k largest sizes, the largest first; zeros are none of them. */
+/** Places of the k largest sizes, the largest first and the first of those that are alike; zeros are none of them. */
 export function largest(scores: ArrayLike<number>, k: number): number[] {
-  return Array.from(scores, (score, place) => ({ size: Math.abs(score), place }))
-    .filter(({ size }) => size > 0)
-    .sort((a, b) => b.size - a.size)
-    .slice(0, k)
-    .map(({ place }) => place);
+  // No sorting: a page of 1,000 tokens asks for the top three of hundreds of outputs at once.
+  const places: number[] = [];
+  const size = (place: number | undefined) => Math.abs(scores[place as number] as number);
+  for (let place = 0; place < scores.length; place++) {
+    if (!(size(place) > 0) || (places.length === k && size(place) <= size(places.at(-1)))) continue;
+    let rank = places.length;
+    while (rank > 0 && size(places[rank - 1]) < size(place)) rank--;
+    places.splice(rank, 0, place);
+    if (places.length > k) places.pop();
+  }
+  return places;
 }
 
 /** An agreement as a row of a table: outputs, Pearson, Spearman, overlap. */

@@ -21,12 +21,15 @@ export interface CommonOutput {
 }
 
 export function commonOutputs(a: View, b: View, alignment = align(a, b)): CommonOutput[] {
+  const pairs = Array.from(alignment, (place, position) => ({ a: position, b: place })).filter((pair) => pair.b >= 0);
+  // Both places ascend, so those before an output are the first so many, and more with each output.
+  let before = 0;
   return Array.from({ length: a.outputs }, (_, output) => {
     const other = (alignment[a.promptLength + output] as number) - b.promptLength;
-    const positions = Array.from(alignment, (place, position) => ({ a: position, b: place })).filter(
-      (pair) => pair.b >= 0 && precedes(a, pair.a, output) && precedes(b, pair.b, other),
-    );
-    return { a: output, b: other, positions };
+    if (other < 0) return { a: output, b: other, positions: [] };
+    for (let pair = pairs[before]; pair && precedes(a, pair.a, output) && precedes(b, pair.b, other); )
+      pair = pairs[++before];
+    return { a: output, b: other, positions: pairs.slice(0, before) };
   }).filter((common) => common.b >= 0);
 }
 

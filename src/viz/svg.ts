@@ -59,7 +59,7 @@ function heatMap(view: View, scale: Shown, theme: Theme, options: SvgOptions): D
   const cell = { width: spacious ? 54 : 16, height: spacious ? 24 : 14 };
   const labels = Math.max(...names.map(width)) * columnWidth;
   const slant = Math.max(...names.slice(promptLength).map(width)) * columnWidth * Math.SQRT1_2;
-  const steps = spacious ? Object.entries(view.document.data.step_scores ?? {}) : [];
+  const steps = spacious ? Object.entries(view.stepScores) : [];
   const stepLabels = Math.max(0, ...steps.map(([name]) => width(name) + 2)) * columnWidth;
   const left = margin + Math.max(labels, stepLabels) + 8;
   const top = head + slant + 18;
@@ -78,7 +78,7 @@ function heatMap(view: View, scale: Shown, theme: Theme, options: SvgOptions): D
     const y = top + high + 18 + row * 20;
     return [
       label(`(${name})`, left - 8, y, ink.faint, 'text-anchor="end"'),
-      ...values.map((value, output) =>
+      ...Array.from(values, (value, output) =>
         label(figure(value), left + (output + 0.5) * cell.width, y, ink.faint, 'text-anchor="middle" font-size="11"'),
       ),
     ];

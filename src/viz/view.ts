@@ -17,6 +17,8 @@ export interface View {
   readonly outputs: number;
   /** Row-major, [sequence, outputs]. */
   readonly scores: Float32Array;
+  /** By name, [outputs] each. */
+  readonly stepScores: Readonly<Record<string, ArrayLike<number>>>;
 }
 
 /** Scores as they are shown: [sequence, outputs], NaN for what has none. */
@@ -37,7 +39,7 @@ export function viewOf(document: NativeDocument): View {
       scores[position * outputs + column] = score;
     });
   });
-  return { document, texts, promptLength: input.length, outputs, scores };
+  return { document, texts, promptLength: input.length, outputs, scores, stepScores: document.data.step_scores ?? {} };
 }
 
 /** Whether a position comes before an output, so that it has a score for it. */
@@ -78,14 +80,23 @@ export function means(view: View, { values }: Shown): Float32Array {
 export function ranks(view: View, { values }: Shown): Uint32Array {
   const { outputs, texts } = view;
   const places = new Uint32Array(values.length);
-  const size = (cell: number) => Math.abs(values[cell] as number) || 0;
-  for (let output = 0; output < outputs; output++)
-    texts
-      .map((_, position) => position * outputs + output)
-      .sort((a, b) => size(b) - size(a))
-      .forEach((cell, place) => {
-        places[cell] = place;
-      });
+  // Typed arrays sort without a callback many times as fast, and a page of 1,000 tokens sorts 400 columns at once: so the
+  // bits of a size, which sort as the size does, and below them the position, the first of those that are alike.
+  const last = 2 ** 21 - 1;
+  const size = new Float32Array(1);
+  const bits = new Uint32Array(size.buffer);
+  const keys = new Float64Array(texts.length);
+  for (let output = 0; output < outputs; output++) {
+    for (let position = 0; position < texts.length; position++) {
+      size[0] = Math.abs(values[position * outputs + output] as number) || 0;
+      keys[position] = (bits[0] as number) * (last + 1) + (last - position);
+    }
+    keys.sort();
+    for (let place = 0; place < texts.length; place++) {
+      const position = last - ((keys[texts.length - 1 - place] as number) % (last + 1));
+      places[position * outputs + output] = place;
+    }
+  }
   return places;
 }
 

@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import type { Attribution } from "../../src/result.js";
+import { largest } from "../../src/viz/agreement.js";
 import { align, commonOutputs, difference } from "../../src/viz/alignment.js";
 import { shown, viewOf } from "../../src/viz/view.js";
 import { compare } from "../../src/viz/visualize.js";
@@ -115,5 +116,42 @@ describe("tokens that two results have in common", () => {
     // Scores are (position + 1) / (output + 2): 1/2 − 1/2, and 3/2 − 2/2.
     expect([...values]).toEqual([0, Number.NaN, 0.5, Number.NaN, Number.NaN, Number.NaN, Number.NaN, Number.NaN]);
     expect({ largest, signed }).toEqual({ largest: 0.5, signed: true });
+  });
+});
+
+describe("largest", () => {
+  it("are the first of a stable sort by size, without zeros", () => {
+    const scores = fc.array(fc.oneof(fc.integer({ min: -3, max: 3 }), fc.constant(Number.NaN)), { maxLength: 20 });
+    fc.assert(
+      fc.property(scores, fc.integer({ min: 0, max: 25 }), (values, k) => {
+        const sorted = values
+          .map((value, place) => ({ size: Math.abs(value), place }))
+          .filter(({ size }) => size > 0)
+          .sort((a, b) => b.size - a.size);
+        expect(largest(values, k)).toEqual(sorted.slice(0, k).map(({ place }) => place));
+      }),
+    );
+  });
+});
+
+describe("commonOutputs", () => {
+  it("have every shared token before both, and no other", () => {
+    const texts = fc.array(fc.constantFrom("a", "b", "c"), { minLength: 1, maxLength: 7 });
+    fc.assert(
+      fc.property(texts, texts, texts, texts, (promptA, targetA, promptB, targetB) => {
+        const [a, b] = [view(example(promptA, targetA)), view(example(promptB, targetB))];
+        const places = [...align(a, b)];
+        const wanted = targetA.flatMap((_, output) => {
+          const other = (places[a.promptLength + output] as number) - b.promptLength;
+          const before = (place: number, position: number) =>
+            place >= 0 && position < a.promptLength + output && place < b.promptLength + other;
+          const positions = places.flatMap((place, position) =>
+            before(place, position) ? [{ a: position, b: place }] : [],
+          );
+          return other < 0 ? [] : [{ a: output, b: other, positions }];
+        });
+        expect(commonOutputs(a, b)).toEqual(wanted);
+      }),
+    );
   });
 });

@@ -8,53 +8,11 @@ import { figure } from "../../src/viz/text.js";
 import { compare, toSvg, visualize } from "../../src/viz/visualize.js";
 import { example } from "../example.js";
 import { browserForTests, type OpenOptions } from "./browser.js";
+import { choose, expected, lists, score, settled, signed, token, tops, words } from "./reading.js";
 
 const open = browserForTests();
 const show = (results: Attribution | readonly Attribution[], options?: OpenOptions) =>
   open(visualize(results).html, options);
-
-// Scores that are all different, so that no number is right by chance.
-const score = (position: number, output: number) => 1 + ((position * 7 + output * 3) % 11) + position / 10;
-const signed = (position: number, output: number) => score(position, output) - 6;
-const words = example(["The", " capital", " of", " France"], [" is", " Paris", "."], score);
-
-/** What the page's lists should say of a position: names and figures, the largest sizes first. */
-function expected(result: Attribution, position: number) {
-  const { outputs, promptLength, tokenScores, tokens } = result;
-  const rows = (entries: [position: number, score: number][]) =>
-    entries
-      .sort(([, a], [, b]) => Math.abs(b) - Math.abs(a))
-      .slice(0, 6)
-      .map(([place, value]) => `${tokens[place]?.text.replaceAll(" ", "␣")}${figure(value)}`);
-  const output = position - promptLength;
-  const leaned = Array.from({ length: output < 0 ? 0 : position }, (_, from) => from);
-  const leaning = Array.from({ length: outputs }, (_, later) => later).filter((later) => later > output);
-  return {
-    leaned: rows(leaned.map((from) => [from, tokenScores[from * outputs + output] as number])),
-    leaning: rows(leaning.map((later) => [promptLength + later, tokenScores[position * outputs + later] as number])),
-  };
-}
-
-async function lists(page: Page, panel = 0) {
-  const read = async (title: string) => {
-    const section = page
-      .locator(".details")
-      .nth(panel)
-      .locator("section")
-      .filter({ has: page.getByText(title, { exact: true }) });
-    return (await section.locator("li").allTextContents()).filter(Boolean);
-  };
-  return { leaned: await read("Leaned on"), leaning: await read("Leaned on by") };
-}
-
-const token = (page: Page, position: number, panel = 0) =>
-  page.getByRole("listbox").nth(panel).getByRole("option").nth(position);
-const settled = (page: Page) =>
-  page.evaluate("new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))");
-const choose = async (page: Page, label: string, value: string) => {
-  await page.getByLabel(label).selectOption(value);
-  await settled(page);
-};
 
 describe("the text", () => {
   it("shows every token, step scores under outputs, and what the result is", async () => {
@@ -134,10 +92,10 @@ describe("the text", () => {
     async (width) => {
       for (const results of [[words], [words, words]]) {
         const page = await show(results, { viewport: { width, height: 900 } });
-        const places = () =>
-          page.locator("canvas").evaluateAll("(all) => all.map((one) => one.getBoundingClientRect().top + scrollY)");
+        const places = () => tops(page, "canvas");
         expect(await page.evaluate("document.documentElement.scrollWidth")).toBeLessThanOrEqual(width);
         const before = await places();
+        expect(before.length).toBeGreaterThan(0);
         await token(page, 5).hover();
         await settled(page);
         expect(await places()).toEqual(before);
@@ -207,9 +165,8 @@ describe("keys", () => {
     const page = await show(words);
     await choose(page, "Scores", "raw");
     await token(page, 0).focus();
-    // From the text on: the zoom, then the heat map.
-    await page.keyboard.press("Tab");
-    await page.keyboard.press("Tab");
+    // From the text on: the zoom and its three buttons, then the heat map.
+    for (let stop = 0; stop < 5; stop++) await page.keyboard.press("Tab");
     await page.keyboard.press("ArrowRight");
     await page.keyboard.press("ArrowDown");
     await settled(page);
@@ -402,8 +359,9 @@ describe("several results", () => {
     expect(await page.locator("tr:has(th[scope=row]) td").allTextContents()).toEqual(figures);
     await choose(page, "Scores", "raw");
     await page.getByText("C less A").click();
-    await settled(page);
     const canvas = page.locator("details[open] canvas");
+    await canvas.waitFor();
+    await settled(page);
     await canvas.scrollIntoViewIfNeeded();
     await page.locator("details[open]").getByLabel("Zoom").fill("40");
     await settled(page);

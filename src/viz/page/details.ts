@@ -1,10 +1,9 @@
 import { largest } from "../agreement.js";
 import { named } from "../svg.js";
-import { figure } from "../text.js";
-import { precedes } from "../view.js";
+import { figure, shorten } from "../text.js";
 import type { Board, Focus } from "./board.js";
 import { make } from "./dom.js";
-import type { Layer } from "./layer.js";
+import { between, type Layer } from "./layer.js";
 import { levelClass } from "./levels.js";
 
 const most = 6;
@@ -14,7 +13,7 @@ interface Entry {
   readonly value: number;
 }
 
-/** Beside the text: what the token in focus leaned on, and what leans on it, the largest scores first. */
+/** Beside the text: what the token or span in focus leaned on, and what leans on it, the largest scores first. */
 export function details(board: Board, layer: Layer): HTMLElement {
   const { view, result } = layer;
   const { promptLength, texts } = view;
@@ -24,40 +23,42 @@ export function details(board: Board, layer: Layer): HTMLElement {
   const before = list("Leaned on", layer, name);
   const after = list("Leaned on by", layer, name);
 
+  let empty = false;
   const update = () => {
     const focus = board.focusIn(result);
+    if (focus === undefined && empty) return;
+    empty = focus === undefined;
     if (focus === undefined) {
       heading.textContent = "No token chosen";
       score.textContent = "Point at a token to see what it leaned on, and what leans on it.";
       for (const { fill } of [before, after]) fill([], 1);
       return;
     }
-    const { position, source } = focus;
-    const output = position - promptLength;
-    heading.textContent = name(position);
-    const steps = Object.entries(view.document.data.step_scores ?? {}).map(
-      ([step, values]) => `${step} ${figure(values[output] ?? 0)}`,
-    );
+    const { position, end, source } = focus;
+    heading.textContent = named(texts.slice(position, end).join(""));
     score.textContent = [
-      output < 0 ? `Prompt token ${position + 1}` : `Output ${output + 1}`,
-      ...(output < 0 ? [] : steps),
-      ...(source === undefined ? [] : [`${name(source)}: ${read(layer.all.values[source * view.outputs + output])}`]),
+      placeOf(focus, promptLength, board.settings.unit),
+      ...(end > position + 1 ? ["sums over them"] : stepsOf(position - promptLength)),
+      ...(source === undefined ? [] : [`${name(source)}: ${read(between(view, layer.all, focus, source))}`]),
     ].join(" · ");
-    const { leaned, leaning } = neighbours(layer, position);
-    const scale = layer.largestAround(position);
+    const { values, largest: scale } = layer.around(focus);
+    const leaned = top(values, 0, position);
+    const leaning = top(values, end, values.length);
     before.fill(leaned, scale);
     after.fill(leaning, scale);
-    if (focus.result === result && focus === board.focus) board.status.textContent = spoken(focus, leaned, leaning);
+    if (focus === board.focus) board.status.textContent = spoken(focus, leaned, leaning);
   };
 
-  const spoken = ({ position, source }: Focus, leaned: readonly Entry[], leaning: readonly Entry[]) => {
+  const stepsOf = (output: number) =>
+    output < 0 ? [] : Object.entries(view.stepScores).map(([step, values]) => `${step} ${figure(values[output] ?? 0)}`);
+
+  const spoken = (focus: Focus, leaned: readonly Entry[], leaning: readonly Entry[]) => {
+    const { position, end, source } = focus;
     const entries = (all: readonly Entry[]) =>
       all.slice(0, 3).map((entry) => `${texts[entry.position]} ${figure(entry.value)}`);
     return [
-      `${texts[position]}.`,
-      ...(source === undefined
-        ? []
-        : [`${texts[source]} counts ${read(layer.all.values[source * view.outputs + position - promptLength])}.`]),
+      `${shorten(texts.slice(position, end).join(""), 120)}.`,
+      ...(source === undefined ? [] : [`${texts[source]} counts ${read(between(view, layer.all, focus, source))}.`]),
       ...(leaned.length > 0 ? [`Leaned on ${entries(leaned).join(", ")}.`] : []),
       ...(leaning.length > 0 ? [`Leaned on by ${entries(leaning).join(", ")}.`] : []),
     ].join(" ");
@@ -68,27 +69,25 @@ export function details(board: Board, layer: Layer): HTMLElement {
   return make("div", { class: "details" }, heading, score, before.element, after.element);
 }
 
-function read(value: number | undefined): string {
-  return value === undefined || Number.isNaN(value) ? "no score" : figure(value);
+function read(value: number): string {
+  return Number.isNaN(value) ? "no score" : figure(value);
 }
 
-/** The tokens before a position with the largest scores for it, and the outputs after it that it has the largest for. */
-function neighbours(layer: Layer, position: number): { leaned: Entry[]; leaning: Entry[] } {
-  const { view } = layer;
-  const output = position - view.promptLength;
-  const top = (entries: Entry[]) =>
-    largest(
-      entries.map(({ value }) => value),
-      most,
-    ).map((place) => entries[place] as Entry);
-  const leaned =
-    output < 0
-      ? []
-      : Array.from({ length: position }, (_, from) => ({ position: from, value: layer.value(from, output) }));
-  const leaning = Array.from({ length: view.outputs }, (_, later) => later)
-    .filter((later) => precedes(view, position, later))
-    .map((later) => ({ position: view.promptLength + later, value: layer.value(position, later) }));
-  return { leaned: top(leaned), leaning: top(leaning) };
+/** "Prompt token 2", "Outputs 1 to 3"; a span over both counts from the prompt's first. */
+function placeOf({ position, end }: Focus, promptLength: number, unit: "token" | "word"): string {
+  const last = end - 1;
+  const many = last > position ? "s" : "";
+  const range = (from: number) => `${many} ${position - from + 1}${many && ` to ${last - from + 1}`}`;
+  if (position >= promptLength) return `Output${range(promptLength)}`;
+  return last < promptLength ? `Prompt ${unit}${range(0)}` : `${unit === "word" ? "Word" : "Token"}${range(0)}`;
+}
+
+/** The largest sizes of a range, the largest first. */
+function top(values: Float32Array, from: number, to: number): Entry[] {
+  return largest(values.subarray(from, to), most).map((place) => ({
+    position: from + place,
+    value: values[from + place] as number,
+  }));
 }
 
 /** A list of fixed length, so that nothing below moves as it is filled. */

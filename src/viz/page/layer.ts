@@ -1,5 +1,14 @@
-import { type PictureNormalisation, ranks, type Shown, shown, type View } from "../view.js";
-import type { Board } from "./board.js";
+import { type PictureNormalisation, precedes, ranks, type Shown, shown, type View } from "../view.js";
+import type { Board, Focus } from "./board.js";
+
+type Span = Pick<Focus, "position" | "end">;
+
+/** What a span leaned on and what leans on it: a score for each position, NaN for what has none. */
+export interface Around {
+  readonly values: Float32Array;
+  /** The largest size, which gets the end of the colour scale; 1 where all are zero. */
+  readonly largest: number;
+}
 
 /** Scores over the tokens of one result, filtered as the page's settings say. */
 export class Layer {
@@ -10,8 +19,9 @@ export class Layer {
   readonly #scores: (by: PictureNormalisation) => Shown;
   #by: PictureNormalisation | undefined;
   #all!: Shown;
-  #ranks!: Uint32Array;
+  #ranks: Uint32Array | undefined;
   #filtered: { key: string; shown: Shown } | undefined;
+  #around: { key: string; of: Shown; around: Around } | undefined;
 
   constructor(board: Board, result: number, scores?: (by: PictureNormalisation) => Shown) {
     this.#board = board;
@@ -26,7 +36,7 @@ export class Layer {
     if (this.#by !== normalisation) {
       this.#by = normalisation;
       this.#all = this.#scores(normalisation);
-      this.#ranks = ranks(this.view, this.#all);
+      this.#ranks = undefined;
       this.#filtered = undefined;
     }
     return this.#all;
@@ -37,30 +47,57 @@ export class Layer {
     const { all } = this;
     const { strength, topK } = this.#board.settings;
     const key = `${strength} ${topK}`;
-    if (this.#filtered?.key !== key) {
-      const least = strength * all.largest;
-      const values = all.values.map((value, cell) =>
-        Math.abs(value) < least || (topK > 0 && (this.#ranks[cell] as number) >= topK) ? Number.NaN : value,
-      );
-      this.#filtered = { key, shown: { ...all, values } };
-    }
+    if (this.#filtered?.key !== key) this.#filtered = { key, shown: { ...all, values: this.#filter(strength, topK) } };
     return this.#filtered.shown;
   }
 
-  /** The largest size among what a token leaned on and what leans on it, which gets the end of its colour scale. */
-  largestAround(position: number): number {
-    const { outputs, promptLength, texts } = this.view;
-    let largest = 0;
-    const take = (value: number) => {
-      if (Math.abs(value) > largest) largest = Math.abs(value);
-    };
-    for (let output = 0; output < outputs; output++) take(this.value(position, output));
-    if (position >= promptLength)
-      for (let from = 0; from < texts.length; from++) take(this.value(from, position - promptLength));
-    return largest || 1;
+  #filter(strength: number, topK: number): Float32Array {
+    const { values, largest } = this.#all;
+    const least = strength * largest;
+    const kept = values.slice();
+    if (least > 0)
+      for (let cell = 0; cell < kept.length; cell++)
+        if (Math.abs(kept[cell] as number) < least) kept[cell] = Number.NaN;
+    if (topK > 0) {
+      this.#ranks ??= ranks(this.view, this.#all);
+      for (let cell = 0; cell < kept.length; cell++) if ((this.#ranks[cell] as number) >= topK) kept[cell] = Number.NaN;
+    }
+    return kept;
   }
 
   value(position: number, output: number): number {
     return this.shown.values[position * this.view.outputs + output] as number;
   }
+
+  /** Of a span, with what is shown: sums over its tokens. */
+  around({ position, end }: Span): Around {
+    const { shown } = this;
+    const key = `${position} ${end}`;
+    if (this.#around?.key !== key || this.#around.of !== shown) {
+      const values = Float32Array.from(this.view.texts, (_, other) =>
+        between(this.view, shown, { position, end }, other),
+      );
+      let largest = 0;
+      for (const value of values) if (Math.abs(value) > largest) largest = Math.abs(value);
+      this.#around = { key, of: shown, around: { values, largest: largest || 1 } };
+    }
+    return this.#around.around;
+  }
+}
+
+/** What `other` counted for the outputs of a span, or where it comes after, the span for it; NaN where none is shown. */
+export function between(view: View, { values }: Shown, { position, end }: Span, other: number): number {
+  const { outputs, promptLength } = view;
+  const isBefore = other < position;
+  const [from, to] = isBefore ? [Math.max(position, promptLength), end] : [position, end];
+  let [sum, count] = [0, 0];
+  for (let place = from; place < to; place++) {
+    const [earlier, output] = isBefore ? [other, place - promptLength] : [place, other - promptLength];
+    if (output < 0 || (!isBefore && other < end) || !precedes(view, earlier, output)) return Number.NaN;
+    const value = values[earlier * outputs + output] as number;
+    if (Number.isNaN(value)) continue;
+    sum += value;
+    count++;
+  }
+  return count > 0 ? sum : Number.NaN;
 }

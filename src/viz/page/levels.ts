@@ -10,7 +10,15 @@ export function levelClass(share: number, signed: boolean): string {
   return signed ? `${share < 0 ? "below" : "above"}-${level}` : `level-${level}`;
 }
 
-/** Rules for every class that `levelClass` gives, and the other colours as custom properties. */
+/** Sizes that the tokens of a cloud take. */
+const sizes = 8;
+
+/** Class of a share of the largest score: its size counts, NaN is as 0. */
+export function sizeClass(share: number): string {
+  return `size-${Math.round(Math.min(1, Math.abs(share) || 0) * sizes)}`;
+}
+
+/** Rules for every class that `levelClass` and `sizeClass` give, and the other colours as custom properties. */
 export function colourRules(): string {
   const rules: string[] = [];
   for (const theme of ["light", "dark"] as Theme[]) {
@@ -26,6 +34,8 @@ export function colourRules(): string {
           `[data-theme=${theme}] .${name}-${level}{background:${hex(colour)};color:${hex(textColourOn(colour))}}`,
         );
   }
+  for (let size = 0; size <= sizes; size++)
+    rules.push(`.size-${size}{font-size:${(0.8 + (1.1 * size) / sizes).toFixed(3)}em}`);
   return rules.join("\n");
 }
 

@@ -1,4 +1,4 @@
-import { colourOf, hex, inks, type Rgb, rgb, type Theme, textColourOn } from "../scale.js";
+import { colourOf, hex, inks, rgb, type Theme, textColourOn } from "../scale.js";
 import { figure } from "../text.js";
 import { precedes } from "../view.js";
 import type { Layer } from "./layer.js";
@@ -16,10 +16,16 @@ export interface Frame {
   scrollY: number;
 }
 
-/** The row and column that are looked at. */
+/** From the first to the last. */
+interface Range {
+  from: number;
+  to: number;
+}
+
+/** The rows and columns that are looked at. */
 export interface Mark {
-  row?: number | undefined;
-  column?: number | undefined;
+  rows?: Range | undefined;
+  columns?: Range | undefined;
 }
 
 const font = "'DejaVu Sans Mono',Menlo,Consolas,monospace";
@@ -52,13 +58,14 @@ export function drawMatrix(
   context.rect(left, top, width - left, height - top);
   context.clip();
   context.imageSmoothingEnabled = false;
-  context.drawImage(
-    bitmap(layer, theme),
-    left - scrollX,
-    top - scrollY,
-    view.outputs * cellWidth,
-    view.texts.length * cellHeight,
-  );
+  if (rows.to >= rows.from && columns.to >= columns.from)
+    context.drawImage(
+      bitmap(layer, theme, rows, columns),
+      x(columns.from),
+      y(rows.from),
+      (columns.to - columns.from + 1) * cellWidth,
+      (rows.to - rows.from + 1) * cellHeight,
+    );
   if (cellWidth >= 10) {
     context.fillStyle = ink.ground;
     for (let output = columns.from; output <= columns.to; output++) context.fillRect(x(output) - 1, top, 1, height);
@@ -74,9 +81,20 @@ export function drawMatrix(
   context.setLineDash([]);
   context.strokeStyle = ink.mark;
   context.lineWidth = 2;
-  if (mark.row !== undefined) context.strokeRect(x(0), y(mark.row), view.outputs * cellWidth - 1, cellHeight - 1);
-  if (mark.column !== undefined)
-    context.strokeRect(x(mark.column), y(0), cellWidth - 1, (view.promptLength + mark.column) * cellHeight - 1);
+  if (mark.rows !== undefined)
+    context.strokeRect(
+      x(0),
+      y(mark.rows.from),
+      view.outputs * cellWidth - 1,
+      (mark.rows.to - mark.rows.from + 1) * cellHeight - 1,
+    );
+  if (mark.columns !== undefined)
+    context.strokeRect(
+      x(mark.columns.from),
+      y(0),
+      (mark.columns.to - mark.columns.from + 1) * cellWidth - 1,
+      (view.promptLength + mark.columns.to) * cellHeight - 1,
+    );
   context.restore();
 
   context.textBaseline = "middle";
@@ -92,7 +110,7 @@ export function drawMatrix(
   context.textAlign = "right";
   for (const position of every(rows, cellHeight, 12))
     context.fillText(
-      label(names[position] as string, position === mark.row),
+      label(names[position] as string, holds(mark.rows, position)),
       left - 8,
       y(position) + cellHeight / 2,
       left - 12,
@@ -108,16 +126,14 @@ export function drawMatrix(
     context.save();
     context.translate(x(output) + cellWidth / 2, top - 8);
     context.rotate(-Math.PI / 3.6);
-    context.fillText(label(names[view.promptLength + output] as string, output === mark.column), 0, 0);
+    context.fillText(label(names[view.promptLength + output] as string, holds(mark.columns, output)), 0, 0);
     context.restore();
   }
   context.restore();
 }
 
-interface Range {
-  from: number;
-  to: number;
-}
+const holds = (range: Range | undefined, place: number) =>
+  range !== undefined && place >= range.from && place <= range.to;
 
 function range(scroll: number, room: number, cell: number, count: number): Range {
   return { from: Math.floor(scroll / cell), to: Math.min(count - 1, Math.floor((scroll + room) / cell)) };
@@ -163,35 +179,35 @@ function figures(
 
 /** Colours per sign: more than a screen shows apart. */
 const shades = 256;
+const palettes = new Map<string, Uint32Array>();
 
-interface Bitmap {
-  key: object;
-  theme: Theme;
-  image: OffscreenCanvas;
+/** A pixel for each shade from −1 to 1, and at the end that of cells which a filter hides. */
+function palette(signed: boolean, theme: Theme): Uint32Array {
+  const key = `${signed} ${theme}`;
+  const known = palettes.get(key);
+  if (known) return known;
+  const colours = Array.from({ length: 2 * shades + 1 }, (_, i) => colourOf(i / shades - 1, signed, theme));
+  const bytes = Uint8ClampedArray.from([...colours, rgb(inks[theme].hidden)].flatMap((colour) => [...colour, 255]));
+  const pixels = new Uint32Array(bytes.buffer);
+  palettes.set(key, pixels);
+  return pixels;
 }
-const bitmaps = new WeakMap<Layer, Bitmap>();
 
-/** A pixel for each cell; transparent where a position does not come before the output. */
-function bitmap(layer: Layer, theme: Theme): OffscreenCanvas {
-  const { all, shown, view } = layer;
-  const known = bitmaps.get(layer);
-  if (known?.key === shown && known.theme === theme) return known.image;
-  const { outputs, texts } = view;
-  const hidden = rgb(inks[theme].hidden);
-  const palette = Array.from({ length: 2 * shades + 1 }, (_, i) => colourOf(i / shades - 1, all.signed, theme));
-  const pixels = new ImageData(outputs, texts.length);
-  for (let position = 0; position < texts.length; position++)
-    for (let output = 0; output < outputs; output++) {
-      if (!precedes(view, position, output)) continue;
-      const cell = position * outputs + output;
-      const value = shown.values[cell] as number;
-      const shade = Math.round((value / (all.largest || 1)) * shades);
-      const colour = Number.isNaN(value) ? hidden : (palette[shade + shades] as Rgb);
-      pixels.data.set(colour, 4 * cell);
-      pixels.data[4 * cell + 3] = 255;
+/** A pixel for each cell that can be seen; transparent where a position does not come before the output. */
+function bitmap({ all, shown, view }: Layer, theme: Theme, rows: Range, columns: Range): OffscreenCanvas {
+  const { outputs, promptLength } = view;
+  const [width, height] = [columns.to - columns.from + 1, rows.to - rows.from + 1];
+  const colours = palette(all.signed, theme);
+  const content = new ImageData(width, height);
+  const pixels = new Uint32Array(content.data.buffer);
+  const perScore = shades / (all.largest || 1);
+  for (let position = rows.from; position <= rows.to; position++)
+    for (let output = Math.max(columns.from, position + 1 - promptLength); output <= columns.to; output++) {
+      const value = shown.values[position * outputs + output] as number;
+      const shade = Number.isNaN(value) ? colours.length - 1 : Math.round(value * perScore) + shades;
+      pixels[(position - rows.from) * width + output - columns.from] = colours[shade] as number;
     }
-  const image = new OffscreenCanvas(outputs, texts.length);
-  image.getContext("2d")?.putImageData(pixels, 0, 0);
-  bitmaps.set(layer, { key: shown, theme, image });
+  const image = new OffscreenCanvas(width, height);
+  image.getContext("2d")?.putImageData(content, 0, 0);
   return image;
 }

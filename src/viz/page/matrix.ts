@@ -6,8 +6,9 @@ import { make } from "./dom.js";
 import type { Layer } from "./layer.js";
 import { legend } from "./legend.js";
 import { drawMatrix, type Frame, type Mark } from "./matrix-drawing.js";
+import { wheelFactor, zoomControl } from "./zoom.js";
 
-const zoom = { least: 3, most: 56, height: 26 };
+const tallest = 26;
 
 /** The heat map: tokens down, outputs across. Only what can be seen is drawn, so that its size does not matter. */
 export function matrixView(board: Board, layer: Layer, label: string): HTMLElement {
@@ -23,15 +24,21 @@ export function matrixView(board: Board, layer: Layer, label: string): HTMLEleme
     canvas,
     spread,
   );
-  const slider = make("input", { type: "range", min: String(zoom.least), max: String(zoom.most), step: "1" });
   const frame: Frame = { cellWidth: 0, cellHeight: 0, left: 0, top: 0, width: 0, height: 0, scrollX: 0, scrollY: 0 };
+  const zoom = zoomControl(board, frame);
 
+  // Measured as it changes alone: asking for it in a frame that has changed the text would lay that out twice.
+  let room = 0;
+  // Until somebody zooms the outputs fill the width, within reason.
+  const cellWidth = () => board.settings.zoom ?? Math.min(48, Math.max(15, Math.round((room - 220) / outputs)));
   const layout = () => {
+    const [before, at] = [frame.cellWidth, zoom.keep()];
+    const heightBefore = frame.cellHeight;
     const longest = (list: readonly string[]) => list.reduce((most, name) => Math.max(most, name.length), 0);
     frame.left = Math.min(150, 24 + 7.3 * longest(names));
     frame.top = Math.min(96, 24 + 5.6 * longest(names.slice(promptLength)));
-    frame.cellWidth = Number(slider.value);
-    frame.cellHeight = Math.min(frame.cellWidth, zoom.height);
+    frame.cellWidth = cellWidth();
+    frame.cellHeight = Math.min(frame.cellWidth, tallest);
     const [wide, high] = [frame.left + outputs * frame.cellWidth + 60, frame.top + texts.length * frame.cellHeight + 4];
     spread.style.width = `${wide}px`;
     spread.style.height = `${high}px`;
@@ -43,21 +50,35 @@ export function matrixView(board: Board, layer: Layer, label: string): HTMLEleme
     canvas.height = Math.round(frame.height * ratio);
     canvas.style.width = `${frame.width}px`;
     canvas.style.height = `${frame.height}px`;
+    if (before > 0) {
+      const [x, y] = [at.x - frame.left, at.y - frame.top];
+      pane.scrollLeft = ((x + frame.scrollX) * frame.cellWidth) / before - x;
+      pane.scrollTop = ((y + frame.scrollY) * frame.cellHeight) / heightBefore - y;
+    }
+    zoom.show();
+    scrolled();
     draw();
   };
   const draw = () => {
-    frame.scrollX = pane.scrollLeft;
-    frame.scrollY = pane.scrollTop;
-    drawMatrix(canvas, frame, layer, names, board.settings.theme, mark());
+    drawMatrix(canvas, frame, layer, names, board.theme, mark());
   };
   const mark = (): Mark => {
     const focus = board.focusIn(result);
     if (focus === undefined) return {};
-    const output = focus.position - promptLength;
-    return { column: output < 0 ? undefined : output, row: focus.source ?? focus.position };
+    const { position, end, source } = focus;
+    return {
+      columns:
+        end > promptLength ? { from: Math.max(0, position - promptLength), to: end - 1 - promptLength } : undefined,
+      rows: source === undefined ? { from: position, to: end - 1 } : { from: source, to: source },
+    };
+  };
+  const scrolled = () => {
+    frame.scrollX = pane.scrollLeft;
+    frame.scrollY = pane.scrollTop;
   };
   let waiting = false;
   const later = () => {
+    scrolled();
     if (waiting) return;
     waiting = true;
     requestAnimationFrame(() => {
@@ -78,6 +99,7 @@ export function matrixView(board: Board, layer: Layer, label: string): HTMLEleme
   const focusOf = ({ position, output }: { position: number; output: number }) => ({
     result,
     position: promptLength + output,
+    end: promptLength + output + 1,
     source: position,
   });
   const showTip = (event: MouseEvent) => {
@@ -92,6 +114,16 @@ export function matrixView(board: Board, layer: Layer, label: string): HTMLEleme
   };
   let chosen = { position: 0, output: 0 };
   pane.addEventListener("scroll", later, { passive: true });
+  pane.addEventListener(
+    "wheel",
+    (event) => {
+      if (!event.ctrlKey) return;
+      event.preventDefault();
+      const box = canvas.getBoundingClientRect();
+      zoom.by(wheelFactor(event), { x: event.clientX - box.left, y: event.clientY - box.top });
+    },
+    { passive: false },
+  );
   pane.addEventListener("pointermove", (event) => {
     const cell = cellAt(event);
     board.hover(cell && focusOf(cell));
@@ -135,26 +167,25 @@ export function matrixView(board: Board, layer: Layer, label: string): HTMLEleme
       Enter: () => board.pin(focusOf(chosen)),
       " ": () => board.pin(focusOf(chosen)),
       Escape: () => board.release(),
+      ...zoom.keys,
     };
     if (!Object.hasOwn(keys, event.key)) return;
     keys[event.key]?.();
     event.preventDefault();
   });
 
-  slider.addEventListener("input", layout);
-  let fitted = false;
   new ResizeObserver(() => {
-    if (pane.clientWidth === 0) return;
-    // Until somebody zooms the outputs fill the width, within reason.
-    if (!fitted) slider.value = String(Math.min(48, Math.max(15, (pane.clientWidth - 220) / outputs)));
-    fitted = true;
-    layout();
+    room = pane.clientWidth;
+    if (room > 0) layout();
   }).observe(pane);
-  board.subscribe(later);
+  board.subscribe(() => {
+    if (room > 0 && cellWidth() !== frame.cellWidth) layout();
+    else draw();
+  });
   const wrap = make(
     "div",
     { class: "heat-map" },
-    make("div", { class: "bar" }, make("h3", {}, "Heat map"), legend(board, layer), make("label", {}, "Zoom ", slider)),
+    make("div", { class: "bar" }, make("h3", {}, "Heat map"), legend(board, layer), zoom.element),
     pane,
     tip,
   );

@@ -1,5 +1,5 @@
 import { visible } from "../text.js";
-import { facts } from "../view.js";
+import { facts, type View } from "../view.js";
 import type { Board } from "./board.js";
 import { details } from "./details.js";
 import { make } from "./dom.js";
@@ -9,8 +9,8 @@ import { tokenView } from "./tokens.js";
 
 /** One result: what it is, its text, its heat map. */
 export function panel(board: Board, layer: Layer, letter: string | undefined): HTMLElement {
-  const { view } = layer;
-  const { timings, versions } = view.document.tokenlense_native ?? {};
+  const { view, result } = layer;
+  const { timings, versions, scores: beside } = view.document.tokenlense_native ?? {};
   const name = letter === undefined ? "" : `${letter}: `;
   const method = view.document.metadata.attribution_method ?? "unknown method";
   const seconds = Object.entries(timings ?? {}).map(([phase, value]) => `${phase} ${value.toFixed(2)} s`);
@@ -27,13 +27,26 @@ export function panel(board: Board, layer: Layer, letter: string | undefined): H
         ...(letter ? [make("b", { class: "letter" }, letter), " "] : []),
         visible(view.document.metadata.prompt),
       ),
-      make("ul", { class: "facts" }, ...[...facts(view), ...seconds, ...made].map((fact) => make("li", {}, fact))),
+      make(
+        "ul",
+        { class: "facts" },
+        ...[...facts(board.tokenViews[result] as View), ...seconds, ...made].map((fact) => make("li", {}, fact)),
+      ),
     ),
+    ...(beside && view.document.data.association_matrix.length === 0
+      ? [
+          make(
+            "p",
+            { class: "caption", role: "note" },
+            `This document has no scores: they lie beside it, in ${beside.file}. Load it by load() and give what its toJSON() does.`,
+          ),
+        ]
+      : []),
     make("div", { class: "reading" }, tokenView(board, layer, `${name}tokens`), details(board, layer)),
     matrixView(
       board,
       layer,
-      `${name}heat map: tokens down, outputs across. Arrow keys move, Enter pins, Escape releases.`,
+      `${name}heat map: tokens down, outputs across. Arrow keys move, Enter pins, Escape releases, plus and minus change the size.`,
     ),
   );
 }

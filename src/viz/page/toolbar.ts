@@ -1,116 +1,124 @@
-import type { Theme } from "../scale.js";
-import { drawSvg } from "../svg.js";
 import type { PictureNormalisation } from "../view.js";
-import type { Board } from "./board.js";
-import { download, make } from "./dom.js";
+import type { Board, Colours, Settings } from "./board.js";
+import { make } from "./dom.js";
+import { takeaways } from "./takeaways.js";
 
 const normalisations: [PictureNormalisation, string][] = [
   ["inseq", "share of each output"],
   ["raw", "raw scores"],
+  ["rescale", "share of the largest"],
   ["tokenlense", "TokenLense's min–max"],
 ];
 
 /** What all views of a page obey, and what can be taken from it. */
-export function toolbar(
-  board: Board,
-  system: MediaQueryList,
-  theme: Theme | undefined,
-  left: AbortSignal,
-): HTMLElement {
-  const { settings } = board;
-  const scores = select(normalisations, settings.normalisation, (normalisation) => board.set({ normalisation }));
-  const strength = make("input", { type: "range", min: "0", max: "100", value: "0" });
-  const strengthText = make("span", {}, "all");
-  strength.addEventListener("input", () => {
-    strengthText.textContent = strength.value === "0" ? "all" : `from ${strength.value} %`;
-    board.set({ strength: Number(strength.value) / 100 });
-  });
-  const top = make("input", { type: "number", min: "0", step: "1", value: "0" });
-  top.addEventListener("input", () => board.set({ topK: Math.max(0, Math.floor(Number(top.value) || 0)) }));
-
-  let chosen: Theme | "system" = theme ?? "system";
-  const apply = () => board.set({ theme: chosen === "system" ? (system.matches ? "dark" : "light") : chosen });
-  system.addEventListener("change", apply, { signal: left });
-  const themes = select<Theme | "system">(
-    [
-      ["system", "as the system"],
-      ["light", "light"],
-      ["dark", "dark"],
-    ],
-    chosen,
-    (value) => {
-      chosen = value;
-      apply();
-    },
-  );
-  const steps = [...new Set(board.views.flatMap(({ document }) => Object.keys(document.data.step_scores ?? {})))];
-  const step = select(
-    steps.map((name) => [name, name]),
-    steps[0] ?? "",
-    (name) => board.set({ step: name }),
-  );
-  return make(
-    "form",
-    { class: "toolbar", "aria-label": "What is shown" },
-    make("label", {}, make("span", {}, "Scores"), scores),
-    make("label", {}, make("span", {}, "Strength: ", strengthText), strength),
-    make("label", {}, make("span", {}, "Top k (0: all)"), top),
-    ...(steps.length > 1 ? [make("label", {}, make("span", {}, "Under outputs"), step)] : []),
-    make("label", {}, make("span", {}, "Colours"), themes),
-    make("div", { class: "buttons", role: "group", "aria-label": "Save as" }, ...exports(board)),
-  );
-}
-
-function exports(board: Board): HTMLButtonElement[] {
-  const { views, settings } = board;
-  const name = views.map(({ document }) => document.metadata.attribution_method ?? "result").join("-");
-  const picture = () => drawSvg(views, { theme: settings.theme, normalisation: settings.normalisation });
-  const button = (title: string, act: () => void) => {
-    const element = make("button", { type: "button" }, title);
-    element.addEventListener("click", act);
-    return element;
-  };
-  return [
-    button("SVG", () => download(`${name}.svg`, new Blob([picture()], { type: "image/svg+xml" }))),
-    button("PNG", () => void savePng(`${name}.png`, picture())),
-    button("JSON", () => {
-      const documents = views.map(({ document }) => document);
-      const json = JSON.stringify(documents.length === 1 ? documents[0] : documents);
-      download(`${name}.json`, new Blob([`${json}\n`], { type: "application/json" }));
-    }),
+export function toolbar(board: Board): HTMLElement {
+  const steps = [...new Set(board.tokenViews.flatMap(({ stepScores }) => Object.keys(stepScores)))];
+  const strengthText = make("span");
+  const controls = [
+    select(
+      board,
+      "Scores",
+      normalisations,
+      ({ normalisation }) => normalisation,
+      (normalisation) => ({ normalisation }),
+    ),
+    strengthSlider(board, strengthText),
+    topInput(board),
+    ...(board.hasWords
+      ? [
+          select(
+            board,
+            "Unit",
+            [
+              ["token", "tokens"],
+              ["word", "words"],
+            ] as const,
+            ({ unit }) => unit,
+            (unit) => ({ unit }),
+          ),
+        ]
+      : []),
+    ...(steps.length > 1
+      ? [
+          select(
+            board,
+            "Under outputs",
+            steps.map((name) => [name, name] as const),
+            ({ step }) => (step !== null && steps.includes(step) ? step : (steps[0] as string)),
+            (step) => ({ step }),
+          ),
+        ]
+      : []),
+    cloudBox(board),
+    select<Colours>(
+      board,
+      "Colours",
+      [
+        ["system", "as the system"],
+        ["light", "light"],
+        ["dark", "dark"],
+      ],
+      ({ colours }) => colours,
+      (colours) => ({ colours }),
+      "host-may",
+    ),
   ];
+  const form = make("form", { class: "toolbar", "aria-label": "What is shown" }, ...controls, takeaways(board));
+  // Enter in a field would load the host's page anew.
+  form.addEventListener("submit", (event) => event.preventDefault());
+  return form;
 }
 
-async function savePng(name: string, svg: string): Promise<void> {
-  const address = URL.createObjectURL(new Blob([svg], { type: "image/svg+xml" }));
-  const image = new Image();
-  image.src = address;
-  await image.decode().finally(() => URL.revokeObjectURL(address));
-  // Browsers refuse canvases beyond these sizes.
-  const scale = Math.min(
-    2,
-    16_000 / Math.max(image.width, image.height),
-    Math.sqrt(1e8 / (image.width * image.height)),
-  );
-  const canvas = make("canvas");
-  canvas.width = Math.round(image.width * scale);
-  canvas.height = Math.round(image.height * scale);
-  canvas.getContext("2d")?.drawImage(image, 0, 0, canvas.width, canvas.height);
-  canvas.toBlob((blob) => {
-    if (blob) download(name, blob);
-  }, "image/png");
+/** Shows a setting now and whenever it changes, by whomever. */
+function follow(board: Board, show: (settings: Settings) => void): void {
+  board.watch((changes) => {
+    if (changes.has("settings")) show(board.settings);
+  });
+  show(board.settings);
+}
+
+function strengthSlider(board: Board, text: HTMLElement): HTMLElement {
+  const slider = make("input", { type: "range", min: "0", max: "100" });
+  slider.addEventListener("input", () => board.set({ strength: Number(slider.value) / 100 }));
+  follow(board, ({ strength }) => {
+    const percent = String(Math.round(100 * strength));
+    if (slider.value !== percent) slider.value = percent;
+    text.textContent = percent === "0" ? "all" : `from ${percent} %`;
+  });
+  return make("label", {}, make("span", {}, "Strength: ", text), slider);
+}
+
+function topInput(board: Board): HTMLElement {
+  const input = make("input", { type: "number", min: "0", step: "1", value: "0" });
+  const read = () => Math.max(0, Math.floor(Number(input.value) || 0));
+  input.addEventListener("input", () => board.set({ topK: read() }));
+  follow(board, ({ topK }) => {
+    if (read() !== topK) input.value = String(topK);
+  });
+  return make("label", {}, make("span", {}, "Top k (0: all)"), input);
+}
+
+function cloudBox(board: Board): HTMLElement {
+  const box = make("input", { type: "checkbox" });
+  box.addEventListener("change", () => board.set({ cloud: box.checked }));
+  follow(board, ({ cloud }) => {
+    box.checked = cloud;
+  });
+  return make("label", {}, make("span", {}, "Cloud"), box);
 }
 
 function select<Value extends string>(
+  board: Board,
+  title: string,
   options: readonly (readonly [Value, string])[],
-  value: Value,
-  change: (value: Value) => void,
-): HTMLSelectElement {
-  const element = make(
-    "select",
-    {},
-    ...options.map(([name, title]) => make("option", { value: name, selected: name === value }, title)),
-  );
-  element.addEventListener("change", () => change(element.value as Value));
-  return element;
+  read: (settings: Settings) => Value,
+  change: (value: Value) => Partial<Settings>,
+  kind = "",
+): HTMLElement {
+  const element = make("select", {}, ...options.map(([value, name]) => make("option", { value }, name)));
+  element.addEventListener("change", () => board.set(change(element.value as Value)));
+  follow(board, (settings) => {
+    element.value = read(settings);
+  });
+  return make("label", { class: kind }, make("span", {}, title), element);
 }

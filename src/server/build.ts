@@ -12,6 +12,7 @@ import { answer, answerErrors } from "./errors.js";
 import { jobRoutes } from "./jobs/routes.js";
 import type { Metrics } from "./metrics.js";
 import type { ServerSettings } from "./options.js";
+import { pageRoutes } from "./page/routes.js";
 import { resultRoutes } from "./results/routes.js";
 import { serverRoutes } from "./routes.js";
 
@@ -76,4 +77,5 @@ export async function addRoutes(app: App, context: Context, metrics: Metrics): P
   resultRoutes(app, context);
   analyzerRoutes(app, context);
   performanceRoutes(app, context);
+  await pageRoutes(app);
 }

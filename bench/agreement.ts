@@ -1,3 +1,4 @@
+import { mean } from "simple-statistics";
 import type { Requests, Runs, Sides } from "./compare.js";
 import type { BenchMethod } from "./methods.js";
 import { apartByColumn, decodeFloats, distance } from "./numbers.js";
@@ -56,8 +57,6 @@ function deltaOf({ deltas }: WorkerAttribution): Delta | undefined {
   const sizes = Array.from(decodeFloats(deltas), Math.abs);
   return { mean: mean(sizes), max: Math.max(...sizes) };
 }
-
-const mean = (values: readonly number[]) => values.reduce((sum, value) => sum + value, 0) / values.length;
 
 async function fromFloat64(
   { environment, threads }: Sides,

@@ -1,15 +1,10 @@
 import * as Plot from "@observablehq/plot";
-import { parseHTML } from "linkedom";
+import { rollups } from "d3-array";
+import { min } from "simple-statistics";
+import { type Chart, draw, headings, longest, ROW, shortName, WIDTH } from "./drawing.js";
+import { agreementChart, randomisationChart } from "./likeness-charts.js";
 import { isMeasured, type MeasuredRow, type Report } from "./schema.js";
 import { machineLine } from "./system.js";
-
-export interface Chart {
-  title: string;
-  /** What is seen, for who does not know such a picture. */
-  caption: string;
-  /** An HTML figure with SVG in it; colours of text and axes are the page's. */
-  markup: string;
-}
 
 /** A row as pictures take it. */
 interface Mark {
@@ -38,6 +33,8 @@ export function charts(reports: readonly Report[]): Chart[] {
     timePerToken(marks, several),
     ...(new Set(marks.map(({ length }) => length)).size > 1 ? [scaling(marks, several)] : []),
     ...(marks.some(({ faithful }) => faithful !== undefined) ? [faithfulness(marks, several)] : []),
+    ...agreementChart(reports, runs),
+    ...randomisationChart(reports, runs),
     memory(marks, several),
   ];
 }
@@ -51,7 +48,7 @@ function mark(row: MeasuredRow, run: string): Mark {
   const { peakBytes, workingBytes } = row;
   return {
     ...{ run, method, prompt, seconds },
-    model: model.split(/[\\/]/).at(-1) ?? model,
+    model: shortName(model),
     length: promptTokens + outputTokens,
     perToken: (1000 * seconds) / outputTokens,
     peak: peakBytes / 2 ** 30,
@@ -66,9 +63,6 @@ const perTokenScale = {
   label: "milliseconds for each output token →",
   tickFormat: "~s",
 } as const;
-const WIDTH = 760;
-const ROW = 26;
-
 /** Rows of one method each, one panel for each model; of several runs one for each pair. */
 function panels(marks: readonly Mark[], several: boolean) {
   const panel = (m: Mark) => (several ? `${m.model}, ${m.run}` : m.model);
@@ -78,19 +72,6 @@ function panels(marks: readonly Mark[], several: boolean) {
     panel,
     size: { width: WIDTH, height: count * (methods * ROW + 34) + 50, marginLeft: longest(marks.map((m) => m.method)) },
   };
-}
-
-const longest = (labels: readonly string[]) => 20 + 6.2 * Math.max(...labels.map(({ length }) => length));
-
-function draw(options: Plot.PlotOptions): string {
-  const { document } = parseHTML("<!doctype html><html><body></body></html>");
-  return Plot.plot({
-    marginBottom: 46,
-    ...options,
-    x: { labelOffset: 40, ...options.x },
-    document,
-    style: { fontSize: "12px", background: "none" },
-  }).outerHTML;
 }
 
 function timePerToken(marks: readonly Mark[], several: boolean): Chart {
@@ -204,17 +185,12 @@ function hardware(marks: readonly Mark[]): Chart {
   return { title: "Runs beside one another", caption: "Medians of each run. Left is faster.", markup };
 }
 
-/** Each panel's name, above it. */
-function headings(marks: readonly Mark[], panel: (mark: Mark) => string): Plot.Markish[] {
-  const names = [...new Set(marks.map(panel))];
-  const place = { frameAnchor: "top-left", dy: -14, fontWeight: "bold", textAnchor: "start" } as const;
-  return [Plot.text(names, { text: (name) => name, fy: (name) => name, ...place })];
-}
-
 /** Methods from the fastest to the slowest. */
 function sorted(marks: readonly Mark[]): Pick<Plot.PlotOptions, "y"> {
-  const total = new Map<string, number[]>();
-  for (const { method, perToken } of marks) total.set(method, [...(total.get(method) ?? []), perToken]);
-  const least = (method: string) => Math.min(...(total.get(method) ?? []));
-  return { y: { label: null, domain: [...total.keys()].sort((a, b) => least(a) - least(b)) } };
+  const fastest = rollups(
+    marks,
+    (own) => min(own.map(({ perToken }) => perToken)),
+    ({ method }) => method,
+  );
+  return { y: { label: null, domain: fastest.sort(([, a], [, b]) => a - b).map(([method]) => method) } };
 }

@@ -1,8 +1,8 @@
 import { group } from "d3-array";
 import { mean, median, quantile, sampleWithReplacement } from "simple-statistics";
 import { uniform } from "../methods/draw.js";
+import { significant } from "./numbers.js";
 import { isMeasured, type MeasuredRow, type Report } from "./schema.js";
-import { significant } from "./text.js";
 
 const RESAMPLES = 2000;
 /** Of the interval: many pairs of model and method are compared at once. */

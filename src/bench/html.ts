@@ -2,9 +2,10 @@ import { escapeMarkup, pageHead } from "../viz/markup.js";
 import { inks } from "../viz/scale.js";
 import { charts } from "./charts.js";
 import { type Comparison, comparisonRows } from "./compare.js";
-import { type FailedRow, isMeasured, type Report } from "./schema.js";
+import { agreementTables, randomisationRows } from "./likeness.js";
+import { isMeasured, type Report } from "./schema.js";
 import { machineLine } from "./system.js";
-import { byModelAndSpeed, failureLine, summaryRows } from "./text.js";
+import { AGREEMENT, byModelAndSpeed, failureLine, failuresOf, RANDOMISATION, summaryRows } from "./text.js";
 
 const { light, dark } = inks;
 const variables = ({ ground, text, faint, line }: typeof light | typeof dark) =>
@@ -51,7 +52,7 @@ function about(report: Report): string {
 
 function tables(report: Report, of: string): string {
   const { prompts } = report;
-  const failures = report.rows.filter((row): row is FailedRow => !isMeasured(row));
+  const failures = failuresOf(report);
   const perMethod = summaryRows(byModelAndSpeed(report.methods), (s) => [s.model ?? "", s.method ?? ""], [
     "model",
     "method",
@@ -62,6 +63,15 @@ function tables(report: Report, of: string): string {
     `<h2>Methods${of}</h2><p>Medians over prompts and repeats.</p>${table(`Methods${of}`, perMethod, 2)}`,
     `<h2>Models${of}</h2>${table(`Models${of}`, perModel, 1)}`,
     `<h2>Prompts${of}</h2>${table(`Prompts${of}`, perPrompt, 1)}`,
+    ...agreementTables(report).map(({ model, rows }) => {
+      const title = `Agreement of methods on ${escapeMarkup(model)}${of}`;
+      return `<h2>${title}</h2><p>${AGREEMENT}</p>${table(title, rows, 1)}`;
+    }),
+    ...(report.randomisationMeans.length > 0
+      ? [
+          `<h2>Random weights${of}</h2><p>${RANDOMISATION}</p>${table(`Random weights${of}`, randomisationRows(report), 2)}`,
+        ]
+      : []),
     ...(failures.length > 0
       ? [`<h2>Failures${of}</h2><pre>${failures.map((row) => escapeMarkup(failureLine(row, report))).join("\n")}</pre>`]
       : []),

@@ -1,15 +1,19 @@
+import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { z } from "zod";
 import { JournalFile } from "../dataset/journal-file.js";
 import { changed } from "../dataset/manifest.js";
 import { TokenlenseError } from "../errors.js";
-import { cellKey } from "./plan.js";
+import { cellKey, checkKey } from "./plan.js";
 import {
   type Cell,
+  type Check,
+  type CheckedRow,
   isMeasured,
   type LoadedModel,
   type Report,
   type Row,
+  randomisationSchema,
   reportSchema,
   rowSchema,
   type System,
@@ -27,6 +31,7 @@ const entrySchema = z.union([
   z.object({ model: reportSchema.shape.models.element }),
   z.object({ system: systemSchema }),
   z.object({ row: rowSchema }),
+  z.object({ check: randomisationSchema }),
 ]);
 type Entry = z.output<typeof entrySchema>;
 
@@ -34,17 +39,22 @@ type Entry = z.output<typeof entrySchema>;
 export class BenchJournal {
   readonly #file: JournalFile<Entry>;
   readonly #rows: Map<string, Row>;
+  readonly #checks: Map<string, CheckedRow>;
   readonly #models: Map<string, LoadedModel>;
+  readonly #folder: string;
   /** ISO 8601. */
   readonly started: string;
 
-  private constructor(file: JournalFile<Entry>, started: string) {
+  private constructor(file: JournalFile<Entry>, folder: string, started: string) {
     const { entries } = file;
     this.#file = file;
+    this.#folder = folder;
     this.started = started;
     const rows = entries.flatMap((entry) => ("row" in entry ? [entry.row] : []));
+    const checks = entries.flatMap((entry) => ("check" in entry ? [entry.check] : []));
     const models = entries.flatMap((entry) => ("model" in entry ? [entry.model] : []));
     this.#rows = new Map(rows.map((row) => [cellKey(row), row]));
+    this.#checks = new Map(checks.map((check) => [checkKey(check), check]));
     this.#models = new Map(models.map((model) => [model.model, model]));
   }
 
@@ -65,7 +75,7 @@ export class BenchJournal {
         });
       const plain = JSON.parse(JSON.stringify(options)) as Report["options"]; // as it is read back
       if (start) requireSame(start.options, plain, folder);
-      const journal = new BenchJournal(file, start?.started ?? new Date().toISOString());
+      const journal = new BenchJournal(file, folder, start?.started ?? new Date().toISOString());
       if (!start) await file.append({ start: { started: journal.started, options: plain } });
       return journal;
     } catch (error) {
@@ -74,14 +84,31 @@ export class BenchJournal {
     }
   }
 
-  /** Whether a cell was measured; one that failed is tried again. */
+  /** Whether a cell was measured; one that failed is tried again, and one whose stored result is gone. */
   has(cell: Cell): boolean {
     const row = this.#rows.get(cellKey(cell));
-    return row !== undefined && isMeasured(row);
+    if (!row || !isMeasured(row)) return false;
+    return row.result === undefined || this.resultOf(row) !== undefined;
+  }
+
+  /** Likewise of a check. */
+  hasCheck(check: Check): boolean {
+    return this.#checks.get(checkKey(check))?.status === "ok";
+  }
+
+  /** Path of a row's stored result, where there is one. */
+  resultOf(row: Row): string | undefined {
+    if (!isMeasured(row) || row.result === undefined) return undefined;
+    const path = join(this.#folder, row.result);
+    return existsSync(path) ? path : undefined;
   }
 
   get rows(): Row[] {
     return [...this.#rows.values()];
+  }
+
+  get checks(): CheckedRow[] {
+    return [...this.#checks.values()];
   }
 
   get models(): LoadedModel[] {
@@ -91,6 +118,11 @@ export class BenchJournal {
   async addRow(row: Row): Promise<void> {
     await this.#file.append({ row });
     this.#rows.set(cellKey(row), row);
+  }
+
+  async addCheck(check: CheckedRow): Promise<void> {
+    await this.#file.append({ check });
+    this.#checks.set(checkKey(check), check);
   }
 
   /** The machine as it was when the run began: rows are shares of its limit. */

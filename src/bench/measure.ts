@@ -9,7 +9,7 @@ import { joinIds, readPrompt } from "../sequence.js";
 import type { GpuWatch } from "./gpu.js";
 import type { MemoryWatch } from "./memory.js";
 import { type BenchPrompt, passage } from "./prompts.js";
-import type { Faithfulness, Metrics } from "./schema.js";
+import type { Metrics } from "./schema.js";
 
 /** What a cell has the model do. */
 export interface CellTask {
@@ -27,9 +27,11 @@ export interface MeasureContext {
   /** GFLOP/s. */
   gemmLimit: number;
   signal: AbortSignal;
-  /** How faithful a result is; its own work is not part of the cell's figures. */
-  assess?: ((result: Attribution, options: { model: Model; signal: AbortSignal }) => Promise<Faithfulness>) | undefined;
+  /** How faithful a result is, and where it is kept; this work is not part of the cell's figures. */
+  assess?: ((result: Attribution, options: { model: Model; signal: AbortSignal }) => Promise<Assessment>) | undefined;
 }
+
+export type Assessment = Pick<Metrics, "faithfulness" | "result">;
 
 /**
  * Generates and attributes once, and says what that took. Generation goes on past end tokens, so that each model has as
@@ -54,7 +56,7 @@ export async function measure(task: CellTask, context: MeasureContext): Promise<
   const gflopsPerSecond = flops / 1e9 / attribution.seconds;
   const deltas = result.convergenceDeltas;
   const onCpu = model.native.device.startsWith("cpu");
-  const faithfulness = await context.assess?.(result, { model, signal });
+  const assessment = await context.assess?.(result, { model, signal });
   return {
     promptTokens: promptIds.length,
     outputTokens: result.outputs,
@@ -70,7 +72,7 @@ export async function measure(task: CellTask, context: MeasureContext): Promise<
     gflopsPerSecond,
     ...(onCpu && { shareOfLimit: gflopsPerSecond / context.gemmLimit }),
     ...(deltas && { convergenceDelta: mean(Array.from(deltas, Math.abs)) }),
-    ...(faithfulness && { faithfulness }),
+    ...assessment,
   };
 }
 

@@ -3,7 +3,7 @@ import { uniform } from "../methods/draw.js";
 import type { MethodName } from "../methods/index.js";
 import type { Dtype } from "../models/contract.js";
 import type { CellTask } from "./measure.js";
-import type { Cell, Report } from "./schema.js";
+import { type Cell, type Check, type Report, type Stage, stageSchema } from "./schema.js";
 
 /** A method with options of its own, under the name that the tables give it. */
 export interface BenchMethod {
@@ -29,6 +29,8 @@ export interface BenchPlan {
   warmup: number;
   /** Of the order. */
   seed: number;
+  /** Each method is checked on copies of the model with random weights, on so many of the prompts, from the first on. */
+  randomisedPrompts: number;
   device: string;
   dtype?: Dtype | undefined;
   /** Seconds that a cell may take. */
@@ -53,6 +55,19 @@ export function orderedCells({ models, methods, tasks, repeats, seed }: BenchPla
     ),
   );
 }
+
+/** The checks of each method on a model with random weights, those of a stage together: each copy is made once. */
+export function plannedChecks({ models, methods, tasks, randomisedPrompts }: BenchPlan): Check[] {
+  const prompts = tasks.slice(0, randomisedPrompts);
+  return models.flatMap((model) =>
+    stageSchema.options.flatMap((stage: Stage) =>
+      prompts.flatMap((_, prompt) => methods.map(({ label: method }) => ({ model, stage, prompt, method }))),
+    ),
+  );
+}
+
+export const checkKey = ({ model, method, prompt, stage }: Check): string =>
+  JSON.stringify([model, method, prompt, stage]);
 
 export const cellKey = ({ model, method, prompt, repeat }: Cell): string =>
   JSON.stringify([model, method, prompt, repeat]);

@@ -3,7 +3,7 @@ import type { GemmMeasurement } from "../install/gemm.js";
 import type { Dtype } from "../models/contract.js";
 import type { NativeInfo } from "../native.js";
 import type { CellTask } from "./measure.js";
-import type { LoadedModel, Metrics } from "./schema.js";
+import type { Likeness, LoadedModel, Metrics, Stage } from "./schema.js";
 
 // What the runner and a model's process say to each other, one answer for each question.
 
@@ -17,18 +17,23 @@ export interface Requests {
     /** Bytes of resident memory, beyond which the process says so and ends. */
     memoryLimit?: number | undefined;
     gemmLimit: number;
+    /** Take a copy with weights in random order in its place. */
+    randomised?: Stage | undefined;
   };
   /**
    * `timeLimit` in seconds, of each run; `warmup` runs come before the first of a method; `assess`: say how faithful the
-   * result is, too.
+   * result is, too, and store it in this folder.
    */
-  cell: { task: CellTask; warmup: number; timeLimit: number; assess: boolean };
+  cell: { task: CellTask; warmup: number; timeLimit: number; assess?: { folder: string } | undefined };
+  /** How like a stored result the method's scores of the same outputs are. */
+  check: Pick<CellTask, "method" | "options"> & { file: string; timeLimit: number };
 }
 
 export interface Answers {
   engine: { info: NativeInfo; gemm: GemmMeasurement[] };
   load: LoadedModel;
   cell: Metrics;
+  check: Likeness;
 }
 
 export type Question = keyof Requests;

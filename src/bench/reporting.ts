@@ -27,7 +27,7 @@ export async function writeReport(folder: string, report: Report): Promise<void>
     [PAGE_FILE]: reportPage([report]),
     "summary.txt": `${reportText(report)}\n`,
     "system.json": json(report.system),
-    "errors.log": errorLog(report.rows, report),
+    "errors.log": errorLog(report),
     ...csvFiles(report),
   };
   try {

@@ -1,14 +1,16 @@
 import { createHash } from "node:crypto";
 import { cpus } from "node:os";
+import { group } from "d3-array";
 import { takeFolder } from "../dataset/folder.js";
 import { TokenlenseError } from "../errors.js";
 import { packageVersion } from "../install/package.js";
-import { throwIfCancelled } from "../task.js";
-import { Isolated, type Outcome, type StartWorker } from "./isolated.js";
+import type { StartWorker } from "./isolated.js";
 import { BenchJournal } from "./journal.js";
-import { type BenchPlan, orderedCells } from "./plan.js";
+import { agreementOfMethods, likenessMeans } from "./likeness.js";
+import { type BenchMethod, type BenchPlan, type BenchTask, orderedCells, plannedChecks } from "./plan.js";
+import { answers } from "./questions.js";
 import { fitGrowth } from "./scale.js";
-import type { Cell, FailedRow, Report, System } from "./schema.js";
+import type { Cell, Check, Report, System } from "./schema.js";
 import { summaries } from "./summary.js";
 import { describeSystem } from "./system.js";
 
@@ -18,15 +20,13 @@ export interface BenchOptions {
   /** Go on with the run that is in the folder. Default false. */
   resume?: boolean | undefined;
   signal?: AbortSignal | undefined;
-  /** Cells that are through, of all of the run. */
+  /** Cells and checks that are through, of all of the run. */
   onProgress?: ((done: number, total: number) => void) | undefined;
   /** The machine, where it has been described already. */
   system?: System | undefined;
   start?: StartWorker | undefined;
 }
 
-/** Crashes in succession after which a model is given up. */
-const MOST_CRASHES = 3;
 /** Seconds that a process has beyond its cell's limit to say that it was too slow. */
 const GRACE = 10;
 const TEXT_LENGTH = 300;
@@ -53,9 +53,9 @@ export async function runBench(
     const known = journal.system ?? options.system;
     const system = known ?? (await describeSystem(stop, start));
     if (!journal.system) await journal.addSystem(system);
-    const stopped = await measureCells(plan, journal, system, { ...options, signal: stop });
+    const stopped = await measureAll(plan, journal, system, { ...options, signal: stop });
     return {
-      report: toReport(plan, decisive, journal, system, stopped === undefined),
+      report: await toReport(plan, decisive, journal, system, stopped === undefined),
       ...(stopped && { stopped }),
     };
   } finally {
@@ -64,25 +64,25 @@ export async function runBench(
   }
 }
 
-async function measureCells(
+/** @returns the error that says so where it was stopped. */
+async function measureAll(
   plan: BenchPlan,
   journal: BenchJournal,
   system: System,
   options: BenchOptions,
 ): Promise<TokenlenseError | undefined> {
   const cells = orderedCells(plan);
-  let done = cells.filter((cell) => journal.has(cell)).length;
-  const tell = () => options.onProgress?.(done, cells.length);
-  tell();
+  const checks = plannedChecks(plan);
+  let done = [...cells.filter((cell) => journal.has(cell)), ...checks.filter((check) => journal.hasCheck(check))]
+    .length;
+  const tell = (more: number) => {
+    done += more;
+    options.onProgress?.(done, cells.length + checks.length);
+  };
+  tell(0);
   try {
-    for (const model of new Set(cells.map((cell) => cell.model))) {
-      const rest = cells.filter((cell) => cell.model === model && !journal.has(cell));
-      for await (const row of modelRows(plan, rest, journal, system, options)) {
-        await journal.addRow(row);
-        done++;
-        tell();
-      }
-    }
+    await measureCells(plan, cells, journal, { ...options, system, tell });
+    await makeChecks(plan, checks, journal, { ...options, system, tell });
     return undefined;
   } catch (error) {
     if (error instanceof TokenlenseError && error.code === "ERR_TOKENLENSE_CANCELLED") return error;
@@ -90,76 +90,84 @@ async function measureCells(
   }
 }
 
-type AddedRow = Parameters<BenchJournal["addRow"]>[0];
+interface Measuring extends Pick<BenchOptions, "folder" | "signal" | "start"> {
+  system: System;
+  tell(more: number): void;
+}
 
-/** The rows of one model's cells, from a process of its own, and from another where that has ended. */
-async function* modelRows(
-  plan: BenchPlan,
-  cells: readonly Cell[],
-  journal: BenchJournal,
-  system: System,
-  { signal, start }: BenchOptions,
-): AsyncGenerator<AddedRow, void, undefined> {
-  let worker: Isolated | undefined;
-  let crashes = 0;
-  let hopeless: Pick<FailedRow, "status" | "error"> | undefined;
-  try {
-    for (const cell of cells) {
-      throwIfCancelled(signal);
-      if (!hopeless && (!worker || worker.ended)) {
-        worker?.[Symbol.dispose]();
-        worker = new Isolated(start);
-        const { device, dtype, memoryLimit } = plan;
-        const what = { model: cell.model, device, dtype, memoryLimit, gemmLimit: system.gemmLimit };
-        const loaded = await worker.ask("load", what, { signal });
-        if (loaded.status === "ok") await journal.addModel(loaded.value);
-        else hopeless = failure(loaded, "while it was loaded");
-      }
-      if (hopeless || !worker) {
-        yield { ...cell, ...(hopeless as Pick<FailedRow, "status" | "error">) };
-        continue;
-      }
-      const outcome = await askCell(plan, cell, worker, signal);
-      if (outcome.status === "ok") {
-        crashes = 0;
-        yield { ...cell, status: "ok", ...outcome.value };
-        continue;
-      }
-      if (outcome.status === "crashed" && ++crashes === MOST_CRASHES)
-        hopeless = failure(outcome, `${MOST_CRASHES} times in succession; the model was given up`);
-      yield { ...cell, ...failure(outcome) };
+async function measureCells(plan: BenchPlan, cells: readonly Cell[], journal: BenchJournal, options: Measuring) {
+  const { folder, signal, start, tell } = options;
+  for (const [model, all] of group(cells, (cell) => cell.model)) {
+    const rest = all.filter((cell) => !journal.has(cell));
+    const asked = answers<Cell, "cell">(rest, {
+      ...{ signal, start, load: loadRequest(plan, model, options) },
+      onLoad: (loaded) => journal.addModel(loaded),
+      ask(cell, worker) {
+        const { prompt, outputTokens } = taskOf(plan, cell);
+        const { warmup, timeLimit } = plan;
+        // A sweep is of one text cut short, which says nothing of faithfulness; repeats give the same scores.
+        const assess = plan.kind === "matrix" && cell.repeat === 0 ? { folder } : undefined;
+        const task = { prompt, outputTokens, ...methodOf(plan, cell) };
+        const limit = timeLimit * (1 + warmup) + GRACE;
+        return worker.ask("cell", { task, warmup, timeLimit, assess }, { signal, limit });
+      },
+    });
+    for await (const { job, answer } of asked) {
+      await journal.addRow({ ...job, ...answer });
+      tell(1);
     }
-  } finally {
-    worker?.[Symbol.dispose]();
   }
 }
 
-function askCell(plan: BenchPlan, cell: Cell, worker: Isolated, signal: AbortSignal | undefined) {
-  const { tasks, methods, warmup, timeLimit } = plan;
-  const method = methods.find(({ label }) => label === cell.method);
-  const task = tasks[cell.prompt];
-  if (!method || !task) throw new Error("a cell is not of its plan");
-  const { prompt, outputTokens } = task;
-  const what = {
-    task: { prompt, outputTokens, method: method.name, options: method.options },
-    warmup,
-    timeLimit,
-    assess: cell.repeat === 0, // repeats give the same scores
-  };
-  return worker.ask("cell", what, { signal, limit: timeLimit * (1 + warmup) + GRACE });
+/** Once all cells are through: a copy takes the model's memory once more, which would be counted with theirs. */
+async function makeChecks(plan: BenchPlan, checks: readonly Check[], journal: BenchJournal, options: Measuring) {
+  const { signal, start, tell } = options;
+  const results = new Map(
+    journal.rows.flatMap((row) => {
+      const file = journal.resultOf(row);
+      return file === undefined ? [] : [[checkedBy(row), file]];
+    }),
+  );
+  const layered = new Map(journal.models.map((model) => [model.model, model.layered]));
+  for (const [, all] of group(checks, ({ model, stage }) => JSON.stringify([model, stage]))) {
+    const [{ model, stage }] = all as [Check];
+    const possible = stage === "all" || layered.get(model) ? all.filter((check) => results.has(checkedBy(check))) : [];
+    if (possible.length < all.length) tell(all.length - possible.length);
+    const rest = possible.filter((check) => !journal.hasCheck(check));
+    const asked = answers<Check, "check">(rest, {
+      ...{ signal, start, load: { ...loadRequest(plan, model, options), randomised: stage } },
+      ask(check, worker) {
+        const { timeLimit } = plan;
+        const what = { ...methodOf(plan, check), file: results.get(checkedBy(check)) as string, timeLimit };
+        return worker.ask("check", what, { signal, limit: timeLimit + GRACE });
+      },
+    });
+    for await (const { job, answer } of asked) {
+      await journal.addCheck({ ...job, ...answer });
+      tell(1);
+    }
+  }
 }
 
-function failure(
-  outcome: Exclude<Outcome<"load" | "cell">, { status: "ok" }>,
-  when?: string,
-): Pick<FailedRow, "status" | "error"> {
-  const { code, message, hint } = outcome.error;
-  const error = { code, message: when ? `${message} (${when})` : message, ...(hint !== undefined && { hint }) };
-  return { status: outcome.status, error };
+const checkedBy = ({ model, method, prompt }: Pick<Check, "model" | "method" | "prompt">): string =>
+  JSON.stringify([model, method, prompt]);
+
+function loadRequest({ device, dtype, memoryLimit }: BenchPlan, model: string, { system }: Measuring) {
+  return { model, device, dtype, memoryLimit, gemmLimit: system.gemmLimit };
+}
+
+function taskOf({ tasks }: BenchPlan, { prompt }: Pick<Cell, "prompt">) {
+  return tasks[prompt] as BenchTask;
+}
+
+function methodOf({ methods }: BenchPlan, cell: Pick<Cell, "method">) {
+  const { name: method, options } = methods.find(({ label }) => label === cell.method) as BenchMethod;
+  return { method, options };
 }
 
 /** What decides the rows. Limits do not: a run may go on with higher ones. */
-function decisiveOptions({ models, methods, tasks, repeats, warmup, seed, device, dtype }: BenchPlan) {
+function decisiveOptions(plan: BenchPlan) {
+  const { models, methods, tasks, repeats, warmup, seed, randomisedPrompts, device, dtype } = plan;
   const prompts = tasks.map(({ prompt, outputTokens }) => [prompt, outputTokens]);
   return {
     model: models,
@@ -168,6 +176,7 @@ function decisiveOptions({ models, methods, tasks, repeats, warmup, seed, device
     repeats,
     warmup,
     seed,
+    randomisedPrompts,
     device,
     dtype: dtype ?? null,
     version: packageVersion(),
@@ -175,14 +184,15 @@ function decisiveOptions({ models, methods, tasks, repeats, warmup, seed, device
   };
 }
 
-function toReport(
+async function toReport(
   plan: BenchPlan,
   options: Report["options"],
   journal: BenchJournal,
   system: System,
   whole: boolean,
-): Report {
-  const { rows, models, started } = journal;
+): Promise<Report> {
+  const { rows, models, started, checks: randomisation } = journal;
+  const agreement = await agreementOfMethods(rows, (row) => journal.resultOf(row));
   return {
     version: 1,
     kind: plan.kind,
@@ -200,6 +210,8 @@ function toReport(
     cells: orderedCells(plan).length,
     rows,
     ...summaries(rows),
+    ...{ agreement, randomisation },
+    ...likenessMeans({ agreement, randomisation }),
     ...(plan.kind === "scale" && { fits: fitGrowth(rows) }),
   };
 }

@@ -16,6 +16,14 @@ const faithfulnessSchema = z.object({
   insertion: z.number(),
 });
 
+/** Of a method's scores and others of the same outputs: means over the outputs that have the figure. */
+const likenessSchema = z.object({
+  /** Spearman's rank correlation, −1 to 1. */
+  spearman: z.number().optional(),
+  /** Of the three tokens with the largest sizes, the share that both have, 0 to 1. */
+  topOverlap: z.number().optional(),
+});
+
 export const metricsSchema = z.object({
   promptTokens: z.int().positive(),
   outputTokens: z.int().positive(),
@@ -43,6 +51,8 @@ export const metricsSchema = z.object({
   /** Mean size of the outputs' deltas; only for methods whose scores have a sum to reach. */
   convergenceDelta: z.number().nonnegative().optional(),
   faithfulness: faithfulnessSchema.extend({ random: faithfulnessSchema }).optional(),
+  /** The stored attribution, a path in the run's folder; of the first repeat, as others give the same scores. */
+  result: z.string().optional(),
 });
 
 const errorSchema = z.object({ code: z.string(), message: z.string(), hint: z.string().optional() });
@@ -56,11 +66,31 @@ export const cellSchema = z.object({
   repeat: z.int().nonnegative(),
 });
 
+const measured = z.object({ status: z.literal("ok") });
+/** "error": refused or failed; "timeout", "memory": over the cell's limit; "crashed": the model's process ended. */
+const failed = z.object({ status: z.enum(["error", "timeout", "memory", "crashed"]), error: errorSchema });
+
 export const rowSchema = z.discriminatedUnion("status", [
-  cellSchema.extend({ status: z.literal("ok"), ...metricsSchema.shape }),
-  /** "error": refused or failed; "timeout", "memory": over the cell's limit; "crashed": the model's process ended. */
-  cellSchema.extend({ status: z.enum(["error", "timeout", "memory", "crashed"]), error: errorSchema }),
+  cellSchema.extend({ ...measured.shape, ...metricsSchema.shape }),
+  cellSchema.extend(failed.shape),
 ]);
+
+/** How far two methods agree on a prompt. */
+const agreementSchema = cellSchema.omit({ repeat: true }).extend({ other: z.string(), ...likenessSchema.shape });
+
+/** What has lost what it learned: final norm and head; beside them the last half of the layers; all weights. */
+export const stageSchema = z.enum(["head", "half", "all"]);
+
+const checkSchema = cellSchema.omit({ repeat: true }).extend({ stage: stageSchema });
+
+/** How far a method's scores are like those that it gives of the model with its weights in random order. */
+export const randomisationSchema = z.discriminatedUnion("status", [
+  checkSchema.extend({ ...measured.shape, ...likenessSchema.shape }),
+  checkSchema.extend(failed.shape),
+]);
+
+/** Means over the prompts that have the figure, of so many that were compared. */
+const meansShape = { prompts: z.int().positive(), ...likenessSchema.shape };
 
 const modelSchema = z.object({
   /** As it was asked for. */
@@ -70,6 +100,8 @@ const modelSchema = z.object({
   dtype: z.string(),
   device: z.string(),
   loadSeconds: positive,
+  /** Whether it can be randomised in part. */
+  layered: z.boolean().default(true),
 });
 
 export const systemSchema = z.object({
@@ -124,6 +156,12 @@ export const reportSchema = z.object({
   methods: z.array(summarySchema),
   byPrompt: z.array(summarySchema),
   byModel: z.array(summarySchema),
+  /** Each pair of methods on each prompt of a model. */
+  agreement: z.array(agreementSchema).default([]),
+  agreementMeans: z.array(agreementSchema.omit({ prompt: true }).extend(meansShape)).default([]),
+  /** Adebayo et al.'s check of each method, on some of the prompts. */
+  randomisation: z.array(randomisationSchema).default([]),
+  randomisationMeans: z.array(checkSchema.omit({ prompt: true }).extend(meansShape)).default([]),
   /** How the cost grows; of a "scale" run. */
   fits: z
     .array(
@@ -147,13 +185,19 @@ export type Faithfulness = NonNullable<Metrics["faithfulness"]>;
 export type Row = z.output<typeof rowSchema>;
 export type MeasuredRow = Extract<Row, { status: "ok" }>;
 export type FailedRow = Exclude<Row, { status: "ok" }>;
+export type Likeness = z.output<typeof likenessSchema>;
+export type Stage = z.output<typeof stageSchema>;
+export type Check = z.output<typeof checkSchema>;
+export type CheckedRow = z.output<typeof randomisationSchema>;
+export type Failed = z.output<typeof failed>;
 export type LoadedModel = z.output<typeof modelSchema>;
 export type System = z.output<typeof systemSchema>;
 export type Summary = z.output<typeof summarySchema>;
 export type Report = z.output<typeof reportSchema>;
 export type Fit = NonNullable<Report["fits"]>[number];
 
-export const isMeasured = (row: Row): row is MeasuredRow => row.status === "ok";
+export const isMeasured = <R extends { status: string }>(row: R): row is Extract<R, { status: "ok" }> =>
+  row.status === "ok";
 
 /**
  * Reads a run's report.

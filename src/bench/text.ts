@@ -1,19 +1,9 @@
 import { markdownTable } from "markdown-table";
-import type { FailedRow, Report, Row, Summary } from "./schema.js";
-import { isMeasured } from "./schema.js";
+import { agreementTables, randomisationRows } from "./likeness.js";
+import { gibibytes, mebibytes, percent, significant } from "./numbers.js";
+import { type CheckedRow, isMeasured, type Report, type Row, type Summary } from "./schema.js";
 import type { FigureName } from "./summary.js";
 import { machineLine } from "./system.js";
-
-/** How a figure is written: three digits that count. */
-export function significant(value: number): string {
-  if (value === 0) return "0";
-  const digits = Math.max(0, 2 - Math.floor(Math.log10(Math.abs(value))));
-  return digits > 6 ? value.toExponential(2) : value.toFixed(digits);
-}
-
-export const percent = (share: number): string => `${(100 * share).toFixed(0)} %`;
-const mebibytes = (bytes: number): string => `${(bytes / 2 ** 20).toFixed(1)} MiB`;
-export const gibibytes = (bytes: number): string => `${(bytes / 2 ** 30).toFixed(2)} GiB`;
 
 interface Column {
   title: string;
@@ -67,26 +57,42 @@ export function byModelAndSpeed(summaries: readonly Summary[]): Summary[] {
   return summaries.toSorted((a, b) => (a.model ?? "").localeCompare(b.model ?? "") || speed(b) - speed(a));
 }
 
+/** What the tables of likeness show, for text and page. */
+export const AGREEMENT =
+  "How far methods agree: Spearman's rank correlation of the scores of each two, and the share of the three largest that both name. Means over prompts.";
+export const RANDOMISATION =
+  "How far each method's scores agree with those on copies of the model whose weights are in random order (Adebayo et al. 2018): final norm and head; the last half of the layers too; all. Near 0 is hoped for; near 1 the method does not look at these weights.";
+
 const SHOWN = 10;
 
 /** A run for a terminal: each model and method, then each prompt, then what failed. */
 export function summaryText(report: Report): string {
-  const { system, prompts, rows, cells } = report;
+  const { system, prompts, rows, cells, randomisation } = report;
   const methods = summaryRows(byModelAndSpeed(report.methods), (s) => [s.model ?? "", s.method ?? ""], [
     "model",
     "method",
   ]);
   const perPrompt = summaryRows(report.byPrompt, (s) => [prompts[s.prompt ?? 0]?.name ?? ""], ["prompt"]);
-  const failures = rows.filter((row): row is FailedRow => !isMeasured(row));
+  const failures = failuresOf(report);
+  const count = rows.length < cells ? `${rows.length} of ${cells} cells` : `${cells} cells`;
   return [
     machineLine(system),
-    rows.length < cells ? `${rows.length} of ${cells} cells; the run was stopped.` : `${cells} cells.`,
+    report.ended === null ? `${count}; the run was stopped.` : `${count}.`,
     "",
     aligned(methods, 2),
     "",
     aligned(perPrompt, 1),
-    ...(failures.length > 0 ? ["", `${failures.length} of ${rows.length} cells failed:`] : []),
-    ...failures.slice(0, SHOWN).map((row) => `  ${failureLine(row, report)}`),
+    ...agreementTables(report).flatMap(({ model, rows: table }) => [
+      "",
+      `${model}. ${AGREEMENT}`,
+      "",
+      aligned(table, 1),
+    ]),
+    ...(report.randomisationMeans.length > 0 ? ["", RANDOMISATION, "", aligned(randomisationRows(report), 2)] : []),
+    ...(failures.length > 0
+      ? ["", `${[...failedOf(rows, "cells"), ...failedOf(randomisation, "checks")].join(" and ")} failed:`]
+      : []),
+    ...failures.slice(0, SHOWN).map((failure) => `  ${failureLine(failure, report)}`),
     ...(failures.length > SHOWN ? [`  and ${failures.length - SHOWN} more, in errors.log`] : []),
   ].join("\n");
 }
@@ -96,16 +102,28 @@ function aligned(rows: string[][], names: number): string {
   return markdownTable(rows, { align: rows[0]?.map((_, i) => (i < names ? "l" : "r")) ?? [] });
 }
 
-export function failureLine(row: FailedRow, { prompts }: Pick<Report, "prompts">): string {
-  const { model, method, prompt, repeat, status, error } = row;
-  const where = `${model} · ${method} · ${prompts[prompt]?.name ?? prompt} · repeat ${repeat}`;
+function failedOf(rows: readonly { status: string }[], what: string): string[] {
+  const failed = rows.filter((row) => !isMeasured(row)).length;
+  return failed > 0 ? [`${failed} of ${rows.length} ${what}`] : [];
+}
+
+type Failure = Exclude<Row | CheckedRow, { status: "ok" }>;
+
+/** Cells and checks that came to nothing. */
+export function failuresOf({ rows, randomisation }: Pick<Report, "rows" | "randomisation">): Failure[] {
+  return [...rows, ...randomisation].filter((row): row is Failure => !isMeasured(row));
+}
+
+export function failureLine(failure: Failure, { prompts }: Pick<Report, "prompts">): string {
+  const { model, method, prompt, status, error } = failure;
+  const which = "stage" in failure ? `random weights, ${failure.stage}` : `repeat ${failure.repeat}`;
+  const where = `${model} · ${method} · ${prompts[prompt]?.name ?? prompt} · ${which}`;
   return `${where}: ${status}, ${error.message} (${error.code})`;
 }
 
 /** Every failure of a run, one on each line, with its hint. */
-export function errorLog(rows: readonly Row[], report: Pick<Report, "prompts">): string {
-  return rows
-    .filter((row): row is FailedRow => !isMeasured(row))
-    .map((row) => `${failureLine(row, report).replaceAll("\n", " ")}${row.error.hint ? ` ${row.error.hint}` : ""}\n`)
+export function errorLog(report: Report): string {
+  return failuresOf(report)
+    .map((one) => `${failureLine(one, report).replaceAll("\n", " ")}${one.error.hint ? ` ${one.error.hint}` : ""}\n`)
     .join("");
 }

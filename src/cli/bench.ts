@@ -5,7 +5,7 @@ import type { BenchPlan, BenchTask } from "../bench/plan.js";
 import { PAGE_FILE, reportText, writeReport } from "../bench/reporting.js";
 import { runBench } from "../bench/runner.js";
 import { SCALE } from "../bench/scale.js";
-import { isMeasured } from "../bench/schema.js";
+import { failuresOf } from "../bench/text.js";
 import type { ColumnOptions } from "../dataset/dataset.js";
 import { TokenlenseError } from "../errors.js";
 import { benchMethods, DEFAULT_MODEL, defaultMethods, type MeasureFlags } from "./bench-options.js";
@@ -16,6 +16,7 @@ interface BenchFlags extends MeasureFlags, ColumnOptions {
   dataset?: string;
   limit?: number;
   maxNewTokens: number;
+  randomisedPrompts: number;
 }
 
 interface ScaleFlags extends MeasureFlags {
@@ -23,14 +24,16 @@ interface ScaleFlags extends MeasureFlags {
   outputTokens: number[];
 }
 
-/** `tokenlense bench run`: exit code 1 where some cells failed. */
+/** `tokenlense bench run`: exit code 1 where some cells or checks failed. */
 export async function benchCommand(flags: BenchFlags): Promise<void> {
+  const { randomisedPrompts } = flags;
   await measureAndReport("matrix", flags, async (signal) => {
     const prompts = await readPrompts(flags.dataset, { ...flags, signal });
-    return prompts.map((prompt) => ({
+    const tasks = prompts.map((prompt) => ({
       ...{ name: prompt.name, text: prompt.text },
       ...{ prompt, outputTokens: flags.maxNewTokens },
     }));
+    return { tasks, randomisedPrompts };
   });
 }
 
@@ -38,20 +41,19 @@ export async function benchCommand(flags: BenchFlags): Promise<void> {
 export async function benchScaleCommand(flags: ScaleFlags): Promise<void> {
   const lengths = (given: number[], usual: readonly number[]) => [...new Set(given.length > 0 ? given : usual)];
   const outputs = lengths(flags.outputTokens, SCALE.outputs);
-  await measureAndReport("scale", flags, async () =>
-    lengths(flags.promptTokens, SCALE.prompts).flatMap((tokens) =>
-      outputs.map((outputTokens): BenchTask => {
-        const name = `${tokens} + ${outputTokens}`;
-        return { name, text: `${tokens} tokens of the package's text`, prompt: { tokens }, outputTokens };
-      }),
-    ),
+  const tasks = lengths(flags.promptTokens, SCALE.prompts).flatMap((tokens) =>
+    outputs.map((outputTokens): BenchTask => {
+      const name = `${tokens} + ${outputTokens}`;
+      return { name, text: `${tokens} tokens of the package's text`, prompt: { tokens }, outputTokens };
+    }),
   );
+  await measureAndReport("scale", flags, async () => ({ tasks, randomisedPrompts: 0 }));
 }
 
 async function measureAndReport(
   kind: BenchPlan["kind"],
   flags: MeasureFlags,
-  tasks: (signal: AbortSignal) => Promise<BenchTask[]>,
+  asked: (signal: AbortSignal) => Promise<Pick<BenchPlan, "tasks" | "randomisedPrompts">>,
 ): Promise<void> {
   const methods = benchMethods(flags.method.length > 0 ? flags.method : defaultMethods[kind]);
   const folder = await chosenFolder(kind, flags);
@@ -59,7 +61,7 @@ async function measureAndReport(
     const { repeats, warmup, seed, device, dtype, timeLimit, memoryLimit, resume } = flags;
     const models = [...new Set(flags.model ?? [DEFAULT_MODEL])];
     const plan: BenchPlan = {
-      ...{ kind, models, methods, tasks: await tasks(signal) },
+      ...{ kind, models, methods, ...(await asked(signal)) },
       ...{ repeats, warmup, seed, device, dtype, timeLimit, memoryLimit },
     };
     const onProgress = (done: number, total: number) =>
@@ -74,7 +76,7 @@ async function measureAndReport(
       hint: `The report has what was measured; --resume --output ${folder} goes on.`,
       cause: stopped.cause,
     });
-  if (!report.rows.every(isMeasured)) process.exitCode = exitCodes.failed;
+  if (failuresOf(report).length > 0) process.exitCode = exitCodes.failed;
 }
 
 /** Names that sort by their time: the last is what `--resume` alone goes on with. */

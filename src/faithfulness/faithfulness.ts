@@ -1,3 +1,5 @@
+import { group } from "d3-array";
+import { mean } from "simple-statistics";
 import { z } from "zod";
 import { type ContrastOption, contrastSchema, readContrast } from "../contrast.js";
 import { TokenlenseError } from "../errors.js";
@@ -18,7 +20,6 @@ import {
   countOf,
   type FaithfulnessFigures,
   figuresOf,
-  mean,
   type Points,
   planCurves,
   pointsOf,
@@ -148,8 +149,8 @@ export async function faithfulness(
   const list = "tokens" in results ? [results] : results;
   if (list.length === 0) throw new TokenlenseError("ERR_TOKENLENSE_INPUT", "There is no result to evaluate.");
   const points = pointsOf(checked.shares, checked.curveSteps);
-  const texts = groupByText(list.map((result) => readResult(result, checked))).map((group) =>
-    planText(group, points, checked),
+  const texts = groupByText(list.map((result) => readResult(result, checked))).map((reads) =>
+    planText(reads, points, checked),
   );
 
   const stats = { texts: 0, flops: 0, seconds: 0 };
@@ -209,12 +210,8 @@ function readResult(result: Attribution, { model, step: chosen, contrast }: Chec
 
 /** Results of the same text and step function. */
 function groupByText(results: readonly Read[]): Read[][] {
-  const groups = new Map<string, Read[]>();
-  for (const read of results) {
-    const key = JSON.stringify([[...read.ids], read.result.promptLength, read.step.spec]);
-    groups.set(key, [...(groups.get(key) ?? []), read]);
-  }
-  return [...groups.values()];
+  const text = ({ ids, result, step }: Read) => JSON.stringify([[...ids], result.promptLength, step.spec]);
+  return [...group(results, text).values()];
 }
 
 interface PlannedResult {
@@ -225,12 +222,12 @@ interface PlannedResult {
 }
 
 function planText(
-  group: readonly Read[],
+  reads: readonly Read[],
   { points }: Points,
   options: Checked,
 ): { plan: PerturbationPlan & { perturbation: "masked" }; count: number; results: PlannedResult[] } {
   const { model, contrast } = options;
-  const [{ result: first, ids, step }] = group as [Read];
+  const [{ result: first, ids, step }] = reads as [Read];
   const { promptLength, outputs } = first;
   const rows = ids.length - 1;
   const draws = draw(rows, options.random);
@@ -239,7 +236,7 @@ function planText(
     output,
     random: draws.rankings.map((numbers) => planCurves(texts, randomRanking(promptLength + output, numbers), points)),
   }));
-  const results = group.map(({ result, step }): PlannedResult => {
+  const results = reads.map(({ result, step }): PlannedResult => {
     const curves = random.map(({ output, random }) => ({
       output,
       attribution: planCurves(texts, rankingOf(result, output, options.rank, draws), points),

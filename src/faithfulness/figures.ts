@@ -1,3 +1,4 @@
+import { mean } from "simple-statistics";
 import type { MaskedTexts } from "./masked-texts.js";
 import type { Ranking } from "./rankings.js";
 
@@ -87,10 +88,6 @@ function area(places: readonly number[], values: readonly number[]): number {
     sum +=
       (((places[i] as number) - (places[i - 1] as number)) * ((values[i] as number) + (values[i - 1] as number))) / 2;
   return sum;
-}
-
-export function mean(values: readonly number[]): number {
-  return values.reduce((sum, value) => sum + value, 0) / values.length;
 }
 
 /** Each figure by a function of the same figure in all, point by point. */

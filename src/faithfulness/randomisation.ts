@@ -66,7 +66,6 @@ export async function checkRandomisation<Name extends MethodName = MethodName>(
     onProgress && ((progress: AttributionProgress) => onProgress({ ...progress, attribution, attributions }));
   const result = await attribute({ ...options, onProgress: tell(0) });
   try {
-    const own = viewOf(result.toJSON());
     const stages: RandomisationStage[] = [];
     for (const [i, randomised] of randomise.entries()) {
       using model = await randomiseModel(options.model, {
@@ -74,8 +73,10 @@ export async function checkRandomisation<Name extends MethodName = MethodName>(
         seed: randomSeed,
         signal: options.signal,
       });
-      using other = await attribute({ ...withOutputs(options, result), model, onProgress: tell(i + 1) });
-      stages.push({ randomised, agreement: agreement(own, viewOf(other.toJSON())) });
+      stages.push({
+        randomised,
+        agreement: await agreementWith(result, { ...options, model, onProgress: tell(i + 1) }),
+      });
     }
     return { result, stages };
   } catch (error) {
@@ -84,11 +85,20 @@ export async function checkRandomisation<Name extends MethodName = MethodName>(
   }
 }
 
+/** How far an attribution agrees with the one of the same outputs that these options make, of another model say. */
+export async function agreementWith<Name extends MethodName>(
+  result: Attribution,
+  options: AttributeOptions<Name>,
+): Promise<Agreement> {
+  using other = await attribute(withOutputs(options, result));
+  return agreement(viewOf(result.toJSON()), viewOf(other.toJSON()));
+}
+
 /** The copies are asked about the outputs of the model itself. */
 function withOutputs<Name extends MethodName>(
-  options: Omit<AttributeOptions<Name>, "onProgress">,
+  options: AttributeOptions<Name>,
   { tokens, promptLength }: Attribution,
-): Omit<AttributeOptions<Name>, "onProgress"> {
+): AttributeOptions<Name> {
   if (options.target !== undefined || options.targetIds !== undefined) return options;
   const { prompt, messages, chat, system, ...rest } = options;
   const targetIds = Int32Array.from(tokens, ({ id }) => id);

@@ -1,9 +1,9 @@
-import { quantileSorted } from "simple-statistics";
+import { mean, quantileSorted } from "simple-statistics";
 import { z } from "zod";
 import { TokenlenseError } from "../errors.js";
 import { uniform } from "../methods/draw.js";
 import { parseOptions } from "../options.js";
-import { type ByFigure, combined, type FaithfulnessFigures, figureAt, mapFigures, mean } from "./figures.js";
+import { type ByFigure, combined, type FaithfulnessFigures, figureAt, mapFigures } from "./figures.js";
 
 /** A figure of the attribution beside the same of random rankings; means over outputs. */
 export interface FaithfulnessEstimate {

@@ -1,4 +1,4 @@
-import { sampleCorrelation, sampleRankCorrelation } from "simple-statistics";
+import { mean, sampleCorrelation, sampleRankCorrelation } from "simple-statistics";
 import { type CommonOutput, commonOutputs } from "./alignment.js";
 import type { View } from "./view.js";
 
@@ -26,11 +26,14 @@ export interface Agreement extends Pick<OutputAgreement, "pearson" | "spearman" 
 /** @param topK Default 3. Outputs with no more tokens than that have no overlap to speak of. */
 export function agreement(a: View, b: View, topK = 3): Agreement {
   const outputs = commonOutputs(a, b).map((common) => ofOutput(a, b, common, topK));
-  const mean = (figure: "pearson" | "spearman" | "topOverlap") => {
-    const values = outputs.map((output) => output[figure]).filter((value) => value !== undefined);
-    return values.length > 0 ? values.reduce((sum, value) => sum + value, 0) / values.length : undefined;
-  };
-  return { pearson: mean("pearson"), spearman: mean("spearman"), topOverlap: mean("topOverlap"), topK, outputs };
+  const over = (figure: "pearson" | "spearman" | "topOverlap") => meanOfKnown(outputs.map((output) => output[figure]));
+  return { pearson: over("pearson"), spearman: over("spearman"), topOverlap: over("topOverlap"), topK, outputs };
+}
+
+/** Undefined where none is known. */
+export function meanOfKnown(values: readonly (number | undefined)[]): number | undefined {
+  const known = values.filter((value) => value !== undefined);
+  return known.length > 0 ? mean(known) : undefined;
 }
 
 export interface PairAgreement extends Agreement {

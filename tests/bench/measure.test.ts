@@ -29,10 +29,10 @@ it("has the figures of one attribution, and those of faithfulness where they are
   const assess: MeasureContext["assess"] = async (result) => {
     seen.push(result);
     expect(result.scores).toHaveLength(result.tokens.length * 4);
-    return faithfulness;
+    return { faithfulness, result: "attributions/sky.json" };
   };
   const metrics = metricsSchema.strict().parse(await measure(task, context({ assess })));
-  expect(metrics).toMatchObject({ outputTokens: 4, faithfulness });
+  expect(metrics).toMatchObject({ outputTokens: 4, faithfulness, result: "attributions/sky.json" });
   expect(metrics.gflopsPerSecond).toBeCloseTo(metrics.flops / 1e9 / metrics.attributeSeconds, 9);
   const [result] = seen;
   expect(result).toMatchObject({ method: "integrated_gradients", outputs: 4 });

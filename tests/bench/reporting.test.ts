@@ -2,16 +2,17 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import axe from "axe-core";
 import { parse } from "csv-parse/sync";
-import { max, median, min } from "simple-statistics";
+import { max, mean, median, min } from "simple-statistics";
 import { describe, expect, it } from "vitest";
 import { compareReports } from "../../src/bench/compare.js";
 import { reportPage } from "../../src/bench/html.js";
+import { likenessMeans } from "../../src/bench/likeness.js";
 import { writeReport } from "../../src/bench/reporting.js";
-import { type FailedRow, readReport } from "../../src/bench/schema.js";
+import { type CheckedRow, type FailedRow, type Report, readReport } from "../../src/bench/schema.js";
 import { summaryText } from "../../src/bench/text.js";
 import { temporaryFolder } from "../tiny-model.js";
 import { browserForTests } from "../viz/browser.js";
-import { noisyRows, report, row } from "./rows.js";
+import { likenesses, noisyRows, report, row } from "./rows.js";
 
 const folder = temporaryFolder();
 const open = browserForTests();
@@ -83,6 +84,50 @@ describe("writeReport", () => {
     expect(readFileSync(join(folder, "report.html"), "utf8")).toContain("Speed against faithfulness");
   });
 
+  it("has what methods agree on, and what random weights leave of them, as its own tables come to", async () => {
+    const whole = report(measured, likenesses(["tiny", "small"], Object.keys(methods)));
+    const late: CheckedRow = {
+      ...{ model: "tiny", method: "lime", prompt: 0, stage: "all", status: "timeout" },
+      error: { code: "ERR_TOKENLENSE_CANCELLED", message: "It was not through." },
+    };
+    const blank = { ...whole.agreement[0], prompt: 3, spearman: undefined, topOverlap: undefined };
+    const agreement = [...whole.agreement, blank as Report["agreement"][number]];
+    const randomisation = [...whole.randomisation.filter((row) => row.prompt > 0 || row.stage !== "all"), late];
+    const own = { ...whole, agreement, randomisation, ...likenessMeans({ agreement, randomisation }) };
+    await writeReport(folder, own);
+    expect(await readReport(folder)).toEqual(own);
+
+    const sources = [
+      ["agreement", ["model", "method", "other"], 6],
+      ["randomisation", ["model", "method", "stage"], 18],
+    ] as const;
+    const shown: string[] = [];
+    for (const [name, keys, count] of sources) {
+      const means = csv(`${name}-means.csv`);
+      expect(means).toHaveLength(count);
+      const lines = csv(`${name}.csv`).filter(({ status = "ok" }) => status === "ok");
+      for (const line of means) {
+        const of = lines.filter((one) => keys.every((key) => one[key] === line[key]));
+        expect(of).toHaveLength(Number(line.prompts));
+        for (const figure of ["spearman", "topOverlap"])
+          expect(Number(line[figure])).toBe(mean(of.flatMap((one) => (one[figure] ? Number(one[figure]) : []))));
+        const [spearman, overlap] = [Number(line.spearman).toFixed(3), (100 * Number(line.topOverlap)).toFixed(0)];
+        shown.push(`${spearman.replace("-", "−")}, ${overlap} %`);
+      }
+    }
+    expect(csv("randomisation.csv").find(({ status }) => status === "timeout")).toMatchObject({
+      ...{ method: "lime", name: "prompt 0", error: "ERR_TOKENLENSE_CANCELLED", spearman: "" },
+    });
+    const html = readFileSync(join(folder, "report.html"), "utf8");
+    const text = readFileSync(join(folder, "summary.txt"), "utf8");
+    for (const cell of shown) {
+      expect(html).toContain(`<td>${cell}</td>`);
+      expect(text).toContain(` ${cell} |`);
+    }
+    expect(text).toContain("1 of 49 checks failed:\n  tiny · lime · prompt 0 · random weights, all: timeout");
+    expect(readFileSync(join(folder, "errors.log"), "utf8")).toContain("random weights, all");
+  });
+
   it("can say that nothing was measured", () => {
     const none = report([failed], { ended: null, cells: 3 });
     expect(summaryText(none)).toContain("1 of 3 cells; the run was stopped.");
@@ -98,12 +143,14 @@ describe("writeReport", () => {
 describe("the page", () => {
   const lengths = measured.map((one) => ({ ...one, promptTokens: 10 * (1 + one.prompt) }));
   const rows = lengths.map((one) => ({ ...one, faithfulness: faithfulness(one.attributeSeconds / 10) }));
-  const runs = [report(rows), report(rows.map((one) => ({ ...one, attributeSeconds: 2 * one.attributeSeconds })))];
+  const alike = likenesses(["tiny", "small"], Object.keys(methods));
+  const slower = rows.map((one) => ({ ...one, attributeSeconds: 2 * one.attributeSeconds }));
+  const runs = [report(rows, alike), report(slower, alike)];
 
   it.each(["light", "dark"] as const)("shows every picture and breaks no rule of accessibility, %s", async (scheme) => {
     const page = await open(reportPage(runs, compareReports(runs)), { colorScheme: scheme });
     const titles = ["Runs beside one another", "Time per token", "Scaling with length", "Speed against faithfulness"];
-    for (const title of [...titles, "Memory"]) {
+    for (const title of [...titles, "Agreement of methods", "Sensitivity to the model's weights", "Memory"]) {
       const section = page.locator("section", { has: page.getByRole("heading", { name: title }) });
       expect(await section.locator("svg :is(circle, rect, path)").count()).toBeGreaterThan(10);
     }
@@ -125,6 +172,14 @@ describe("the page", () => {
     const page = await open(reportPage([report(rows)]));
     const section = page.locator("section", { has: page.getByRole("heading", { name: "Speed against faithfulness" }) });
     expect(await section.locator('g[aria-label="dot"] path').count()).toBe(6);
+  });
+
+  it("draws each pair of methods in both orders, and each stage of each method", async () => {
+    const page = await open(reportPage([report(rows, alike)]));
+    const marks = (name: string, mark: string) =>
+      page.locator("section", { has: page.getByRole("heading", { name, exact: true }) }).locator(`svg ${mark}`);
+    expect(await marks("Agreement of methods", 'g[aria-label="cell"] rect').count()).toBe(2 * 6);
+    expect(await marks("Sensitivity to the model's weights", 'g[aria-label="dot"] path').count()).toBe(2 * 9);
   });
 
   it("lets no name become markup", () => {

@@ -1,4 +1,12 @@
-import { type MeasuredRow, type Report, type Row, reportSchema } from "../../src/bench/schema.js";
+import { likenessMeans } from "../../src/bench/likeness.js";
+import {
+  type CheckedRow,
+  type MeasuredRow,
+  type Report,
+  type Row,
+  reportSchema,
+  stageSchema,
+} from "../../src/bench/schema.js";
 import { summaries } from "../../src/bench/summary.js";
 import { uniform } from "../models/tiny.js";
 
@@ -26,6 +34,23 @@ export function noisyRows(seconds: Readonly<Record<string, number>>, seed = 1): 
       ),
     ),
   );
+}
+
+/** How like these methods are, by chance: of each pair on each prompt, and of each with random weights. */
+export function likenesses(models: readonly string[], methods: readonly string[], prompts = 3) {
+  const random = uniform(4);
+  const likeness = () => ({ spearman: 2 * random() - 1, topOverlap: Math.floor(4 * random()) / 3 });
+  const each = models.flatMap((model) => Array.from({ length: prompts }, (_, prompt) => ({ model, prompt })));
+  const sorted = [...methods].sort();
+  const agreement = each.flatMap((place) =>
+    sorted.flatMap((method, i) => sorted.slice(i + 1).map((other) => ({ ...place, method, other, ...likeness() }))),
+  );
+  const randomisation = each.flatMap((place) =>
+    sorted.flatMap((method) =>
+      stageSchema.options.map((stage): CheckedRow => ({ ...place, method, stage, status: "ok", ...likeness() })),
+    ),
+  );
+  return { agreement, randomisation, ...likenessMeans({ agreement, randomisation }) };
 }
 
 export function report(rows: readonly Row[], changes: Partial<Report> = {}): Report {

@@ -1,4 +1,4 @@
-import { chmodSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { chmodSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { delimiter, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { beforeAll, describe, expect, it } from "vitest";
@@ -7,7 +7,17 @@ import { type StartWorker, startWorker } from "../../src/bench/isolated.js";
 import { type BenchPlan, orderedCells } from "../../src/bench/plan.js";
 import type { Asked } from "../../src/bench/protocol.js";
 import { runBench } from "../../src/bench/runner.js";
-import { isMeasured, type Report, reportSchema } from "../../src/bench/schema.js";
+import { isMeasured, type LoadedModel, type Report, reportSchema } from "../../src/bench/schema.js";
+import { summaryText } from "../../src/bench/text.js";
+import {
+  type Attribution,
+  checkRandomisation,
+  compare,
+  load,
+  loadModel,
+  type MethodName,
+  type RandomisationCheck,
+} from "../../src/index.js";
 import { writeSmallGpt2 } from "../goldens/small-gpt2.js";
 import { writeTinyLlama } from "../models/tiny.js";
 import { temporaryFolder, writeTinyModel } from "../tiny-model.js";
@@ -34,6 +44,7 @@ const text = (name: string, prompt: string) => ({
 });
 const plan = (changes: Partial<BenchPlan> = {}): BenchPlan => ({
   ...{ kind: "matrix", models: [tiny], repeats: 1, warmup: 0, seed: 7, device: "cpu", timeLimit: 60 },
+  randomisedPrompts: 0,
   methods: [
     { label: "saliency", name: "saliency", options: {} },
     { label: "integrated_gradients:steps=3", name: "integrated_gradients", options: { steps: 3 } },
@@ -41,6 +52,9 @@ const plan = (changes: Partial<BenchPlan> = {}): BenchPlan => ({
   tasks: [text("one", "The sky is"), text("two", "Grass is green and so")],
   ...changes,
 });
+/** As the runner has a method checked. */
+const shared = (method: MethodName, options: Record<string, unknown>) =>
+  ({ method, options: options as never, randomise: [0, 1, "all"] }) as const;
 const { system } = report([row()]); // measuring matrix products takes long
 const bench = (what: BenchPlan, options: Parameters<typeof runBench>[1]) => runBench(what, { system, ...options });
 let runs = 0;
@@ -171,6 +185,98 @@ describe("runBench", () => {
     expect(found).toHaveLength(8);
     for (const [asked, measured] of found) expect(measured).toBe(asked);
     expect(report.fits?.map(({ method }) => method).sort()).toEqual(["integrated_gradients:steps=3", "saliency"]);
+  });
+});
+
+describe("likeness", () => {
+  const methods: BenchPlan["methods"] = [
+    { label: "saliency", name: "saliency", options: {} },
+    { label: "attention", name: "attention", options: {} },
+    { label: "integrated_gradients:steps=3", name: "integrated_gradients", options: { steps: 3 } },
+  ];
+  const both = (changes: Partial<BenchPlan> = {}) =>
+    plan({ models: [tiny, gpt2], methods, repeats: 2, randomisedPrompts: 1, ...changes });
+
+  it("is that of the methods themselves, on every prompt, and on copies of the model", async () => {
+    const run = fresh();
+    const ticks: [number, number][] = [];
+    const { report } = await bench(both(), { folder: run, onProgress: (...tick) => ticks.push(tick) });
+    expect(ticks.at(-1)).toEqual([42, 42]);
+    expect(ticks).toHaveLength(43);
+    expect(report.rows.every((row) => isMeasured(row) && (row.result !== undefined) === (row.repeat === 0))).toBe(true);
+    expect(readdirSync(join(run, "attributions"))).toHaveLength(12);
+    expect(report.agreement).toHaveLength(2 * 2 * 3);
+    expect(report.randomisation).toHaveLength(2 * 3 * 3);
+
+    using model = await loadModel(tiny);
+    const rowOf = (label: string, prompt: number) => {
+      const row = report.rows.find(
+        ({ model, method, prompt: of, repeat }) => model === tiny && method === label && of === prompt && repeat === 0,
+      );
+      return row && isMeasured(row) ? join(run, row.result as string) : "";
+    };
+    const checks = new Map<string, RandomisationCheck>();
+    for (const { label, name: method, options } of methods) {
+      const stored = await load(rowOf(label, 0));
+      expect(stored).toMatchObject({ method, prompt: "The sky is", outputs: 3 });
+      const targetIds = Int32Array.from(stored.tokens, ({ id }) => id);
+      const promptIds = targetIds.slice(0, stored.promptLength);
+      checks.set(label, await checkRandomisation({ ...shared(method, options), model, promptIds, targetIds }));
+    }
+    for (const { method, other, prompt, model: name, ...likeness } of report.agreement) {
+      if (name !== tiny || prompt !== 0) continue;
+      const [a, b] = [method, other].map((one) => checks.get(one)?.result);
+      const [pair] = compare([a as Attribution, b as Attribution]);
+      expect(likeness).toEqual({ spearman: pair?.spearman, topOverlap: pair?.topOverlap });
+    }
+    for (const check of report.randomisation.filter(({ model: name }) => name === tiny)) {
+      const there = checks.get(check.method)?.stages[["head", "half", "all"].indexOf(check.stage)]?.agreement;
+      expect(check).toMatchObject({ status: "ok", prompt: 0, spearman: there?.spearman });
+    }
+    const attention = report.randomisationMeans.find(({ method, stage }) => method === "attention" && stage === "head");
+    expect(attention?.spearman).toBeCloseTo(1, 10);
+  });
+
+  it("goes on with its checks, and makes again what was stored and is gone", async () => {
+    const run = fresh();
+    const controller = new AbortController();
+    const stopAfter = (done: number) => done === 28 && controller.abort();
+    const first = await bench(both(), { folder: run, signal: controller.signal, onProgress: stopAfter });
+    expect(first.stopped?.code).toBe("ERR_TOKENLENSE_CANCELLED");
+    expect(first.report).toMatchObject({ ended: null, rows: { length: 24 }, randomisation: { length: 4 } });
+    expect(summaryText(first.report)).toContain("24 cells; the run was stopped.");
+
+    const gone = first.report.rows.find((row) => isMeasured(row) && row.result !== undefined);
+    if (gone && isMeasured(gone)) rmSync(join(run, gone.result as string));
+    const second = await bench(both(), { folder: run, resume: true });
+    expect(second.report.randomisation).toHaveLength(18);
+    expect(second.report.randomisation.slice(0, 4)).toEqual(first.report.randomisation);
+    expect(second.report.agreement).toEqual(first.report.agreement);
+    expect(readdirSync(join(run, "attributions"))).toHaveLength(12);
+  });
+
+  it("lacks what failed, and what a model without layers cannot give", async () => {
+    const dying = harmed((asked, kill) => asked.ask === "load" && asked.what.randomised === "half" && kill());
+    const refused = { label: "layers", name: "layer_gradient_x_activation" as const, options: { layer: 99 } };
+    const lame = plan({ methods: [...methods, refused], randomisedPrompts: 2 });
+    const { report } = await bench(lame, { folder: fresh(), start: dying });
+    expect(report.rows.filter(isMeasured)).toHaveLength(6);
+    expect(report.agreement).toHaveLength(6);
+    const stages = (of: Report, status: string) =>
+      of.randomisation.filter((check) => check.status === status).map(({ stage }) => stage);
+    expect(stages(report, "crashed")).toEqual(Array(6).fill("half"));
+    expect(stages(report, "ok")).toHaveLength(12);
+    expect(report.randomisationMeans.map(({ prompts }) => prompts)).toEqual(Array(6).fill(2));
+
+    const layerless: StartWorker = () => {
+      const child = startWorker();
+      return child.on("message", (answered: { value?: Partial<LoadedModel> }) => {
+        if (answered.value?.layered) answered.value.layered = false;
+      });
+    };
+    const other = await bench(plan({ methods, randomisedPrompts: 1 }), { folder: fresh(), start: layerless });
+    expect(stages(other.report, "ok")).toEqual(["all", "all", "all"]);
+    expect(other.report.randomisation).toHaveLength(3);
   });
 });
 

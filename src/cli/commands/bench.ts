@@ -23,9 +23,15 @@ export function benchCommands(program: Command): void {
     .option("--system-column <name>", "system messages'; the prompts are then put in chat format")
     .option("--limit <count>", "only the first prompts", wholeNumber)
     .option("--max-new-tokens <count>", "outputs of each prompt", wholeNumber, 8)
+    .option(
+      "--randomised-prompts <count>",
+      "on so many prompts each method is also held to copies of the model with random weights",
+      wholeNumber,
+      3,
+    )
     .addHelpText(
       "after",
-      `\nSome cells failed: exit code 1, the report has the others. Ctrl-C leaves a report of what is done.\n\nExample: tokenlense bench run --model smollm2-135m-instruct ./my-gpt2 --method saliency occlusion integrated_gradients:steps=20\n${exitCodes}`,
+      `\nSome cells or checks failed: exit code 1, the report has the others. Ctrl-C leaves a report of what is done.\n\nExample: tokenlense bench run --model smollm2-135m-instruct ./my-gpt2 --method saliency occlusion integrated_gradients:steps=20\n${exitCodes}`,
     )
     .action(async (flags) => (await import("../bench.js")).benchCommand(flags));
 

@@ -1,4 +1,6 @@
 import { cpus, hostname, platform, release, totalmem, version } from "node:os";
+import { group } from "d3-array";
+import { max, mean, min, sum } from "simple-statistics";
 import type { z } from "zod";
 import { native } from "../../install/binding.js";
 import type { App, Context } from "../app.js";
@@ -54,23 +56,18 @@ function thisMachine(): z.output<typeof systemInfo> {
 /** Of the results that say how long they took; where they were made they do not say. */
 function timesOf(entries: readonly Entry[]): z.output<typeof timingResults> {
   const timed = entries.flatMap(({ seconds, ...entry }) => (seconds === undefined ? [] : [{ ...entry, seconds }]));
-  const groups = new Map<string, (typeof timed)[number][]>();
-  for (const entry of timed) {
-    const key = JSON.stringify([entry.modelName, entry.method]);
-    groups.set(key, [...(groups.get(key) ?? []), entry]);
-  }
+  const groups = group(timed, ({ modelName, method }) => JSON.stringify([modelName, method]));
   return {
-    method_timing: [...groups.values()].map((group) => {
-      const [{ modelName: model, method }] = group as [(typeof timed)[number]];
-      const times = group.map(({ seconds }) => seconds);
-      const total = times.reduce((sum, time) => sum + time, 0);
-      const tokens = group.reduce((sum, { outputs }) => sum + outputs, 0);
+    method_timing: [...groups.values()].map((members) => {
+      const [{ modelName: model, method }] = members as [(typeof timed)[number]];
+      const times = members.map(({ seconds }) => seconds);
+      const total = sum(times);
       return {
         ...{ model, method, attribution_method: method },
-        ...{ success_rate: 1, successful_prompts: group.length, total_prompts: group.length },
-        ...{ average_time: total / group.length, average_prompt_time: total / group.length },
-        ...{ min_time: Math.min(...times), max_time: Math.max(...times), total_time: total },
-        tokens_per_second: rate(tokens, total),
+        ...{ success_rate: 1, successful_prompts: members.length, total_prompts: members.length },
+        ...{ average_time: mean(times), average_prompt_time: mean(times) },
+        ...{ min_time: min(times), max_time: max(times), total_time: total },
+        tokens_per_second: rate(sum(members.map(({ outputs }) => outputs)), total),
         ...{ cpu_model: null, gpu_info: null, cuda_available: null },
       };
     }),

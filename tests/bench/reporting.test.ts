@@ -149,7 +149,13 @@ describe("the page", () => {
 
   it.each(["light", "dark"] as const)("shows every picture and breaks no rule of accessibility, %s", async (scheme) => {
     const page = await open(reportPage(runs, compareReports(runs)), { colorScheme: scheme });
-    const titles = ["Runs beside one another", "Time per token", "Tokens per second", "Scaling with length"];
+    const titles = [
+      "Runs beside one another",
+      "Time per token",
+      "Tokens per second",
+      "Scaling with length",
+      "Speed against faithfulness",
+    ];
     for (const title of [...titles, "Agreement of methods", "Sensitivity to the model's weights", "Memory"]) {
       const section = page.locator("section", { has: page.getByRole("heading", { name: title }) });
       expect(await section.locator("svg :is(circle, rect, path)").count()).toBeGreaterThan(10);

@@ -13,6 +13,7 @@ import { jobRoutes } from "./jobs/routes.js";
 import type { Metrics } from "./metrics.js";
 import type { ServerSettings } from "./options.js";
 import { pageRoutes } from "./page/routes.js";
+import { changeRoutes } from "./results/changes.js";
 import { resultRoutes } from "./results/routes.js";
 import { serverRoutes } from "./routes.js";
 
@@ -75,6 +76,7 @@ export async function addRoutes(app: App, context: Context, metrics: Metrics): P
   metrics.route(app);
   jobRoutes(app, context);
   resultRoutes(app, context);
+  changeRoutes(app, context);
   analyzerRoutes(app, context);
   performanceRoutes(app, context);
   await pageRoutes(app);

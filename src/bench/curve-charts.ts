@@ -1,7 +1,7 @@
 import * as Plot from "@observablehq/plot";
 import { group } from "d3-array";
 import { median } from "simple-statistics";
-import { type Chart, headings } from "./drawing.js";
+import { type Chart, headings, stacked } from "./drawing.js";
 import type { Mark } from "./marks.js";
 import { type Group, groupHead, groups, panelOf, perTokenScale } from "./method-charts.js";
 import { significant } from "./numbers.js";
@@ -11,12 +11,11 @@ const methodsOf = (marks: readonly Mark[]) => [...new Set(marks.map(({ method })
 /** A panel of `high` pixels for each model, one under another. */
 function curves<M extends Mark>(marks: readonly M[], several: boolean, width: number, high: number) {
   const panel = panelOf(several);
-  const size = { width, marginLeft: 60 };
   return {
-    ...{ ...size, height: new Set(marks.map(panel)).size * high + 50, fy: { label: null, axis: null } },
+    ...{ width, marginLeft: 60, ...stacked(new Set(marks.map(panel)).size, high) },
     color: { domain: methodsOf(marks) },
     symbol: { legend: true, domain: methodsOf(marks) },
-    headings: headings(marks, panel, size),
+    headings: headings(marks, panel, width - 80),
   };
 }
 
@@ -35,7 +34,7 @@ export function scaling(marks: readonly Long[], several: boolean): Chart {
     names: several ? 3 : 2,
     rows: [[...groupHead(several), "tokens", "seconds for an output"], ...groups(marks, several).flatMap(byLength)],
     plot: (width) => {
-      const { headings, ...options } = curves(marks, several, width, 240);
+      const { headings, ...options } = curves(marks, several, width, 210);
       const place = { x: "length", y: perOutput, fy, stroke: "method" } as const;
       return {
         ...options,
@@ -43,7 +42,7 @@ export function scaling(marks: readonly Long[], several: boolean): Chart {
         y: { type: "log", grid: true, label: "seconds for an output →", labelAnchor: "center", tickFormat: "~g" },
         marks: [
           ...headings,
-          Plot.dot(marks, { ...place, symbol: "method", strokeOpacity: 0.6, r: 2.5 }),
+          Plot.dot(marks, { ...place, symbol: "method", strokeOpacity: 0.6, r: 3.5 }),
           Plot.line(marks, Plot.groupX({ y: "median" }, { ...place, sort: "length" })),
         ],
       };
@@ -54,28 +53,30 @@ export function scaling(marks: readonly Long[], several: boolean): Chart {
 type Faithful = Mark & { beyond: number };
 
 export function faithfulness(marks: readonly Faithful[], several: boolean): Chart {
-  const medians = ({ names, members }: Group<Faithful>) => [
-    ...names,
-    significant(median(members.map(({ perToken }) => perToken))),
-    significant(median(members.map(({ beyond }) => beyond))),
-  ];
+  const medians = groups(marks, several).map(({ names, members: [first, ...others] }) => {
+    const members = [first as Faithful, ...others];
+    const of = (figure: "perToken" | "beyond") => median(members.map((one) => one[figure]));
+    return { ...(first as Faithful), names, perToken: of("perToken"), beyond: of("beyond") };
+  });
   return {
     title: "Speed against faithfulness",
     caption:
       "How much more the outputs lose when the tokens that a method names are taken away than when random ones are: medians. Up is more faithful, left is faster.",
     names: several ? 3 : 2,
-    rows: [[...groupHead(several), "ms per token", "beyond chance"], ...groups(marks, several).map(medians)],
+    rows: [
+      [...groupHead(several), "ms per token", "beyond chance"],
+      ...medians.map(({ names, perToken, beyond }) => [...names, significant(perToken), significant(beyond)]),
+    ],
     plot: (width) => {
-      const { headings, ...options } = curves(marks, several, width, 260);
-      const place = { x: "perToken", y: "beyond", z: "method", fy: panelOf(several) } as const;
-      const look = { stroke: "method", symbol: "method", r: 6, strokeWidth: 2.5 } as const;
+      const { headings, ...options } = curves(marks, several, width, 230);
+      const place = { x: "perToken", y: "beyond", fy: panelOf(several) } as const;
       return {
         ...{ ...options, inset: 12 },
         x: perTokenScale,
         y: { grid: true, label: "comprehensiveness beyond chance →", labelAnchor: "center" },
         marks: [
           ...[...headings, Plot.ruleY([0])],
-          Plot.dot(marks, Plot.groupZ({ x: "median", y: "median", symbol: "first" }, { ...place, ...look })),
+          Plot.dot(medians, { ...place, stroke: "method", symbol: "method", r: 6, strokeWidth: 2.5 }),
         ],
       };
     },

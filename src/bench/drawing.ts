@@ -32,13 +32,12 @@ export const palette: readonly string[] = [
 export function draw({ plot }: Chart, { width, ...place }: { width: number } & Pick<Plot.PlotOptions, "document">) {
   const { x, color, ...options } = plot(width);
   return Plot.plot({
-    marginBottom: 46,
     ...options,
     ...place,
     width,
     x: { labelOffset: 40, ...x },
     color: { range: palette, ...color },
-    style: { fontSize: "12px", background: "none" },
+    style: { fontFamily: "inherit", fontSize: "12px", background: "none" },
   });
 }
 
@@ -77,20 +76,26 @@ export function columns(labels: readonly string[], room: number) {
   };
 }
 
-/** Each panel's name, above it. */
-export function headings<T>(
-  marks: readonly T[],
-  panel: (mark: T) => string,
-  { width, marginLeft }: { width: number; marginLeft: number },
-): Plot.Markish[] {
-  const names = [...new Set(marks.map(panel))];
-  const place = {
-    frameAnchor: "top-left",
-    dy: -14,
-    dx: 6 - marginLeft,
-    fontWeight: "bold",
-    textAnchor: "start",
+/** Between panels, where their names stand. */
+const GAP = 34;
+
+/** So many panels, one under another, each `inner` pixels high. */
+export function stacked(count: number, inner: number, marginBottom = 46) {
+  return {
+    ...{ marginTop: 24, marginBottom },
+    height: 24 + count * inner + (count - 1) * GAP + marginBottom,
+    fy: { label: null, axis: null, paddingInner: GAP / (inner + GAP), paddingOuter: 0 },
   } as const;
-  const room = { lineWidth: (width - 30) / 13, textOverflow: "ellipsis" } as const;
+}
+
+/**
+ * Each panel's name, above it.
+ * @param width That there is for it.
+ * @param dx Where it begins, from the panel's left side.
+ */
+export function headings<T>(marks: readonly T[], panel: (mark: T) => string, width: number, dx = 0): Plot.Markish[] {
+  const names = [...new Set(marks.map(panel))];
+  const place = { frameAnchor: "top-left", dy: -14, dx, fontWeight: "bold", textAnchor: "start" } as const;
+  const room = { lineWidth: width / 13, textOverflow: "ellipsis" } as const;
   return [Plot.text(names, { text: (name) => name, fy: (name) => name, ...place, ...room })];
 }

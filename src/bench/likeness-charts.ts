@@ -1,6 +1,6 @@
 import * as Plot from "@observablehq/plot";
 import { colourOf, hex, textColourOn } from "../viz/scale.js";
-import { type Chart, columns, headings, methodRows, ROW, shortName } from "./drawing.js";
+import { type Chart, columns, headings, methodRows, ROW, shortName, stacked } from "./drawing.js";
 import { AGREEMENT, likenessText, RANDOMISATION, stages } from "./likeness-text.js";
 import type { Report } from "./schema.js";
 
@@ -43,10 +43,10 @@ export function agreementChart(reports: readonly Report[], runs: readonly string
         const across = columns(methods, width - rows.marginLeft);
         const wide = width - rows.marginLeft > methods.length * 40;
         return {
-          ...{ width, ...rows, ...across, marginTop: 30, fy: { label: null, axis: null } },
-          height: countOf(pairs.map(panelOf)) * (methods.length * 1.5 * ROW + 34) + across.marginBottom + 30,
+          ...{ width, ...rows, x: across.x },
+          ...stacked(countOf(pairs.map(panelOf)), methods.length * 1.5 * ROW, across.marginBottom),
           marks: [
-            ...headings(cells, panelOf, { width, marginLeft: rows.marginLeft }),
+            ...headings(cells, panelOf, width - 30, 6 - rows.marginLeft),
             Plot.cell(cells, { ...place, inset: 1, fill: (cell) => hex(colour(cell)) }),
             Plot.text(wide ? cells : [], {
               ...place,
@@ -80,13 +80,12 @@ export function randomisationChart(reports: readonly Report[], runs: readonly st
         const rows = methodRows(methods, width);
         const dot = { x: "spearman", y: "method", fy: panelOf, stroke: "stage", symbol: "stage" } as const;
         return {
-          ...{ width, ...rows, fy: { label: null, axis: null } },
-          height: countOf(means.map(panelOf)) * (methods.length * ROW + 34) + 50,
+          ...{ width, ...rows, ...stacked(countOf(means.map(panelOf)), methods.length * ROW) },
           x: { grid: true, domain: [-1, 1], label: "rank correlation with the model's own →" },
           symbol: { legend: true, domain: stages },
           color: { domain: stages },
           marks: [
-            ...headings(means, panelOf, { width, marginLeft: rows.marginLeft }),
+            ...headings(means, panelOf, width - 30, 6 - rows.marginLeft),
             Plot.ruleX([0]),
             Plot.dot(means, { ...dot, r: 5, strokeWidth: 2 }),
           ],

@@ -2,7 +2,7 @@ import * as Plot from "@observablehq/plot";
 import { group } from "d3-array";
 import { max, median, min } from "simple-statistics";
 import { colourOf, hex, textColourOn } from "../viz/scale.js";
-import { type Chart, columns, headings, methodRows, ROW } from "./drawing.js";
+import { type Chart, columns, headings, methodRows, ROW, stacked } from "./drawing.js";
 import type { Mark } from "./marks.js";
 import { significant } from "./numbers.js";
 
@@ -44,12 +44,11 @@ const bySpeed = (marks: readonly Mark[]): string[] =>
 /** Rows of one method each in a panel of its own for each `panel`. */
 function rowsIn<M extends Mark>(marks: readonly M[], panel: (mark: M) => string, width: number) {
   const methods = bySpeed(marks);
-  const size = { width, ...methodRows(methods, width) };
+  const rows = methodRows(methods, width);
   return {
-    ...size,
-    height: new Set(marks.map(panel)).size * (methods.length * ROW + 34) + 50,
-    fy: { label: null, axis: null },
-    headings: headings(marks, panel, size),
+    ...{ width, ...rows },
+    ...stacked(new Set(marks.map(panel)).size, methods.length * ROW),
+    headings: headings(marks, panel, width - 30, 6 - rows.marginLeft),
   };
 }
 
@@ -107,14 +106,13 @@ export function rates(marks: readonly Mark[], several: boolean): Chart {
     plot: (width) => {
       const rows = methodRows(methods, width);
       const across = columns(models, width - rows.marginLeft);
-      const panels = new Set(cells.map(panel)).size;
       const place = { x: "model", y: "method", fy: panel } as const;
       return {
-        ...{ width, ...rows, ...across, fy: { label: null, axis: null } },
-        height: panels * (methods.length * 1.25 * ROW + (several ? 34 : 8)) + across.marginBottom,
-        marginTop: several ? 24 : 4,
+        ...{ width, ...rows, x: across.x },
+        ...stacked(new Set(cells.map(panel)).size, methods.length * 1.25 * ROW, across.marginBottom),
+        ...(several ? {} : { marginTop: 4 }),
         marks: [
-          ...(several ? headings(cells, panel, { width, marginLeft: rows.marginLeft }) : []),
+          ...(several ? headings(cells, panel, width - 30, 6 - rows.marginLeft) : []),
           Plot.cell(cells, { ...place, inset: 1, rx: 2, fill: (cell) => hex(colour(cell)) }),
           Plot.text(cells, {
             ...place,
@@ -160,31 +158,35 @@ export function memory(marks: readonly (Mark & { peak: number })[], several: boo
 
 /** Runs of several machines, or of several versions on one. */
 export function hardware(marks: readonly Mark[]): Chart {
-  const panel = ({ model }: Mark) => model;
   const runs = [...new Set(marks.map(({ run }) => run))];
+  const medians = groups(marks, true).map(({ names: [run, model, method], members }) => ({
+    ...({ run, model, method } as Pick<Mark, "run" | "model" | "method">),
+    perToken: median(members.map(({ perToken }) => perToken)),
+  }));
+  const panel = ({ model }: { model: string }) => model;
   return {
     title: "Runs beside one another",
     caption: "Medians of each run, in milliseconds for each output token. Left is faster.",
     names: 2,
     rows: [
       ["model", "method", ...runs],
-      ...groups(marks, false).map(({ names, members }) => [
-        ...names,
-        ...runs.map((name) => {
-          const times = members.filter(({ run }) => run === name).map(({ perToken }) => perToken);
-          return times.length > 0 ? significant(median(times)) : "";
+      ...groups(marks, false).map(({ names: [model, method] }) => [
+        ...[model ?? "", method ?? ""],
+        ...runs.map((run) => {
+          const own = medians.find((one) => one.run === run && one.model === model && one.method === method);
+          return own ? significant(own.perToken) : "";
         }),
       ]),
     ],
     plot: (width) => {
       const { headings, ...options } = rowsIn(marks, panel, width);
-      const dot = { x: "perToken", y: "method", fy: panel, z: "run", stroke: "run", symbol: "run" } as const;
+      const dot = { x: "perToken", y: "method", fy: panel, stroke: "run", symbol: "run" } as const;
       return {
         ...options,
         x: perTokenScale,
         color: { domain: runs },
         symbol: { legend: true, domain: runs },
-        marks: [...headings, Plot.dot(marks, Plot.groupY({ x: "median" }, { ...dot, r: 5, strokeWidth: 2 }))],
+        marks: [...headings, Plot.dot(medians, { ...dot, r: 5, strokeWidth: 2 })],
       };
     },
   };

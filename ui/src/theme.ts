@@ -1,5 +1,5 @@
-import { type CSSVariablesResolver, createTheme, type MantineColorsTuple } from "@mantine/core";
-import { inks } from "../../src/viz/scale.js";
+import { type CSSVariablesResolver, createTheme, type MantineColorsTuple, NavLink } from "@mantine/core";
+import { type Ink, inks } from "../../src/viz/scale.js";
 
 /** Between blue and green, as the middle of the scale that scores are drawn in. White on the eighth is read well. */
 const lens: MantineColorsTuple = [
@@ -23,11 +23,20 @@ export const theme = createTheme({
   defaultRadius: "md",
   respectReducedMotion: true,
   cursorType: "pointer",
+  components: {
+    NavLink: NavLink.extend({ styles: { root: { borderRadius: "var(--mantine-radius-md)" } } }),
+  },
+});
+
+const inked = ({ text, faint }: Ink) => ({
+  "--mantine-color-text": text,
+  "--mantine-color-dimmed": faint,
+  "--mantine-color-placeholder": faint,
 });
 
 /** Mantine's faint text is too faint to be read well; this is the drawing's. */
 export const variables: CSSVariablesResolver = () => ({
   variables: {},
-  light: { "--mantine-color-dimmed": inks.light.faint, "--mantine-color-text": inks.light.text },
-  dark: { "--mantine-color-dimmed": inks.dark.faint, "--mantine-color-text": inks.dark.text },
+  light: inked(inks.light),
+  dark: inked(inks.dark),
 });

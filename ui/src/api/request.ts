@@ -27,7 +27,7 @@ export type Query = Readonly<Record<string, string | number | boolean | readonly
 export interface RequestOptions {
   method?: "GET" | "POST" | "DELETE";
   query?: Query | undefined;
-  /** Sent as JSON. */
+  /** Sent as JSON, but a Blob as it is. */
   body?: unknown;
   headers?: Readonly<Record<string, string>>;
   signal?: AbortSignal | undefined;
@@ -61,7 +61,7 @@ export async function request(path: string, options: RequestOptions = {}): Promi
         ...(bearer !== undefined && { authorization: `Bearer ${bearer}` }),
         ...headers,
       },
-      ...(body !== undefined && { body: JSON.stringify(body) }),
+      ...(body !== undefined && { body: body instanceof Blob ? body : JSON.stringify(body) }),
     });
   } catch (thrown) {
     if (signal?.aborted) throw thrown;

@@ -11,37 +11,46 @@ type LensElement = HTMLElement & { results: readonly NativeDocument[]; state?: L
 interface TokenLensProps {
   /** One, or several to compare. Another array draws anew. */
   results: readonly NativeDocument[];
-  /** Taken when `results` are drawn; later changes come from the element, by `onChange`. */
-  initialState?: LensState | undefined;
+  /** What the element is to show, where this differs from what it last said. Left out: what its reader chooses. */
+  state?: LensState | undefined;
+  /** What its reader has chosen. */
   onChange?: ((state: LensState) => void) | undefined;
 }
 
 /** The custom element `<token-lens>`, in the page's colours. */
-export function TokenLens({ results, initialState, onChange }: TokenLensProps) {
+export function TokenLens({ results, state, onChange }: TokenLensProps) {
   const holder = useRef<LensElement>(null);
   const scheme = useComputedColorScheme("light");
-  const first = useRef(initialState);
   const changed = useRef(onChange);
   changed.current = onChange;
+  /** What element and page agree on, as JSON. */
+  const known = useRef<string | undefined>(undefined);
 
   useEffect(() => {
     const element = holder.current;
     if (!element) return;
-    const listen = (event: Event) => changed.current?.((event as CustomEvent<LensState>).detail);
+    const listen = (event: Event) => {
+      const { detail } = event as CustomEvent<LensState>;
+      known.current = JSON.stringify(detail);
+      changed.current?.(detail);
+    };
     element.addEventListener("lens-change", listen);
     return () => element.removeEventListener("lens-change", listen);
   }, []);
 
   useEffect(() => {
-    const element = holder.current;
-    if (!element) return;
-    const state = element.results.length > 0 ? element.state : first.current;
-    element.setAttribute("theme", scheme);
-    element.results = results;
-    if (state !== undefined) element.state = state;
-  }, [results, scheme]);
+    if (holder.current) holder.current.results = results;
+  }, [results]);
 
-  return <token-lens ref={holder} />;
+  useEffect(() => {
+    const element = holder.current;
+    const json = JSON.stringify(state);
+    if (!element || state === undefined || json === known.current) return;
+    known.current = json;
+    element.state = state;
+  }, [state]);
+
+  return <token-lens ref={holder} theme={scheme} plain="" />;
 }
 
 declare module "react" {
@@ -49,6 +58,8 @@ declare module "react" {
     interface IntrinsicElements {
       "token-lens": React.DetailedHTMLProps<React.HTMLAttributes<HTMLElement>, HTMLElement> & {
         ref?: React.Ref<LensElement>;
+        theme?: string;
+        plain?: string;
       };
     }
   }

@@ -21,9 +21,16 @@ const CHARACTER = 6.2;
 const NARROW = 520;
 
 /** As light as one another, so that each can be seen on white and on black; symbols and tables tell them apart too. */
-export const palette: readonly string[] = [
-  ...["#2a7fd4", "#d96c1e", "#0e9a83", "#d13d8b", "#8f8420", "#8a63d2", "#7d8590", "#c44536"],
-];
+export const palette = [
+  "#2a7fd4",
+  "#d96c1e",
+  "#0e9a83",
+  "#d13d8b",
+  "#8f8420",
+  "#8a63d2",
+  "#7d8590",
+  "#c44536",
+] as const;
 
 /**
  * The drawing, an SVG or a figure with one; text and axes are in the colour of the text around.

@@ -4,7 +4,7 @@ import { IconDownload, IconTable } from "@tabler/icons-react";
 import { useEffect, useId, useRef, useState } from "react";
 import { type Chart, draw } from "../../../src/bench/drawing.js";
 import { csvOf } from "./csv.js";
-import { download } from "./download.js";
+import { saveFile } from "./save-file.js";
 import { TextTable } from "./text-table.js";
 
 /** A chart as wide as there is room, and what it shows as a table. */
@@ -34,7 +34,7 @@ export function ChartFigure({ chart }: { chart: Chart }) {
             <ActionIcon
               variant="subtle"
               color="gray"
-              onClick={() => download(`${title.toLowerCase().replaceAll(" ", "-")}.csv`, csvOf(rows))}
+              onClick={() => saveFile(`${title.toLowerCase().replaceAll(" ", "-")}.csv`, csvOf(rows))}
               aria-label={`${title} as CSV`}
             >
               <IconDownload size={18} aria-hidden />

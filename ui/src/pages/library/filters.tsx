@@ -1,8 +1,6 @@
-import { Button, Group, Select, TextInput } from "@mantine/core";
-import { useDebouncedCallback } from "@mantine/hooks";
-import { IconSearch } from "@tabler/icons-react";
-import { useEffect, useState } from "react";
+import { Button, Group, TextInput } from "@mantine/core";
 import type { Facets } from "../../api/results.js";
+import { FacetSelect, PromptSearch } from "../../components/result-filters.js";
 
 /** What a list is narrowed to, as the address has it. */
 export interface Filter {
@@ -23,35 +21,21 @@ interface FiltersProps {
 }
 
 export function Filters({ filter, facets, onChange }: FiltersProps) {
-  const choices = (all: Facets["models"] | undefined, chosen: string) => {
-    const known = (all ?? []).map(({ name, results }) => ({ value: name, label: `${name} (${results})` }));
-    return chosen && !known.some(({ value }) => value === chosen)
-      ? [...known, { value: chosen, label: chosen }]
-      : known;
-  };
   const any = filterKeys.some((key) => filter[key] !== "");
   return (
     <Group component="search" gap="sm" align="end">
-      <Search text={filter.text} onChange={(text) => onChange({ text })} />
-      <Select
+      <PromptSearch text={filter.text} onChange={(text) => onChange({ text })} />
+      <FacetSelect
         label="Model"
-        placeholder="all"
-        clearable
-        searchable
-        w={{ base: "100%", xs: 210 }}
-        data={choices(facets?.models, filter.model)}
-        value={filter.model || null}
-        onChange={(model) => onChange({ model: model ?? "" })}
+        facets={facets?.models}
+        value={filter.model}
+        onChange={(model) => onChange({ model })}
       />
-      <Select
+      <FacetSelect
         label="Method"
-        placeholder="all"
-        clearable
-        searchable
-        w={{ base: "100%", xs: 210 }}
-        data={choices(facets?.methods, filter.method)}
-        value={filter.method || null}
-        onChange={(method) => onChange({ method: method ?? "" })}
+        facets={facets?.methods}
+        value={filter.method}
+        onChange={(method) => onChange({ method })}
       />
       <TextInput
         type="date"
@@ -73,25 +57,5 @@ export function Filters({ filter, facets, onChange }: FiltersProps) {
         </Button>
       )}
     </Group>
-  );
-}
-
-/** Asks when the typing pauses. */
-function Search({ text, onChange }: { text: string; onChange: (text: string) => void }) {
-  const [typed, setTyped] = useState(text);
-  useEffect(() => setTyped(text), [text]);
-  const tell = useDebouncedCallback(onChange, 250);
-  return (
-    <TextInput
-      label="Prompt"
-      placeholder="contains…"
-      leftSection={<IconSearch size={16} aria-hidden />}
-      w={{ base: "100%", xs: 240 }}
-      value={typed}
-      onChange={(event) => {
-        setTyped(event.currentTarget.value);
-        tell(event.currentTarget.value);
-      }}
-    />
   );
 }

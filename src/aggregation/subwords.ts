@@ -42,6 +42,6 @@ function endsWord({ token, text }: Token): boolean {
 }
 
 /** "<|im_start|>", "<s>", "</s>", "<start_of_turn>", "[CLS]", but not a byte such as "<0x0A>", nor "<" or "<=>". */
-function isSpecial(token: string): boolean {
+export function isSpecial(token: string): boolean {
   return /^(?:<\/?[|｜\p{L}][^<>\s]*>|\[\/?[A-Z][A-Z0-9_]*\])$/u.test(token);
 }

@@ -4,6 +4,10 @@ import { type FaithfulnessEstimate, summariseFaithfulness } from "../faithfulnes
 import { significant } from "./numbers.js";
 import { isMeasured, type Report, type Row } from "./schema.js";
 
+/** What the table of chance shows, for text and page. */
+export const CHANCE =
+  "How far each method goes beyond random orders: its figure less theirs, means over prompts with 95 % intervals (paired bootstrap over prompts). Higher comprehensiveness and insertion are better, lower sufficiency and deletion.";
+
 type Estimates = Report["faithfulness"][number];
 type Figures = Record<"comprehensiveness" | "sufficiency" | "deletion" | "insertion", number>;
 

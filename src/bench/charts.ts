@@ -1,205 +1,38 @@
-import * as Plot from "@observablehq/plot";
-import { rollups } from "d3-array";
-import { median, min } from "simple-statistics";
-import { curveChart } from "./curve-chart.js";
-import { type Chart, draw, headings, longest, ROW, shortName, WIDTH } from "./drawing.js";
+import { faithfulness, scaling } from "./curve-charts.js";
+import type { Chart } from "./drawing.js";
 import { agreementChart, randomisationChart } from "./likeness-charts.js";
-import { isMeasured, type MeasuredRow, type Report } from "./schema.js";
-import { machineLine } from "./system.js";
+import { machineLine } from "./machine.js";
+import { faithfulMarksOf, having, type Mark, marksOf } from "./marks.js";
+import { hardware, memory, rates, timePerToken } from "./method-charts.js";
+import type { Report } from "./schema.js";
+import { tokenCurves } from "./token-curves.js";
 
-/** A row as pictures take it. */
-interface Mark {
-  run: string;
-  model: string;
-  method: string;
-  prompt: number;
-  length: number;
-  seconds: number;
-  perToken: number;
-  /** GiB. */
-  peak: number;
-  working: number;
-}
-
-/** The pictures of a run, or of several side by side; those that the rows have figures for. */
-export function charts(reports: readonly Report[]): Chart[] {
-  const runs = runNames(reports);
-  const marks = reports.flatMap((report, i) => report.rows.filter(isMeasured).map((row) => mark(row, runs[i] ?? "")));
+/**
+ * The pictures of a run, or of several side by side; those that there are figures for.
+ * @param others Times that no report has, of runs with names of their own.
+ */
+export function charts(reports: readonly Report[], others: readonly Mark[] = []): Chart[] {
+  const names = runNames(reports);
+  const marks = [...reports.flatMap((report, i) => marksOf(report, names[i] ?? "")), ...others];
   if (marks.length === 0) return [];
-  const several = reports.length > 1;
+  const runs = [...new Set(marks.map(({ run }) => run))];
+  const several = runs.length > 1;
+  const long = having(marks, "length");
+  const faithful = reports.flatMap((report, i) => faithfulMarksOf(report, names[i] ?? ""));
+  const resident = having(marks, "peak");
   return [
     ...(several ? [hardware(marks)] : []),
     timePerToken(marks, several),
-    ...(new Set(marks.map(({ length }) => length)).size > 1 ? [scaling(marks, several)] : []),
-    ...faithfulness(reports, runs, several),
-    ...curveChart(reports, runs),
-    ...agreementChart(reports, runs),
-    ...randomisationChart(reports, runs),
-    memory(marks, several),
+    rates(marks, several),
+    ...(new Set(long.map(({ length }) => length)).size > 1 ? [scaling(long, several)] : []),
+    ...(faithful.length > 0 ? [faithfulness(faithful, several)] : []),
+    ...tokenCurves(reports, names),
+    ...agreementChart(reports, names),
+    ...randomisationChart(reports, names),
+    ...(resident.length > 0 ? [memory(resident, several)] : []),
   ];
 }
 
 /** What tells runs apart: their number, and the machine. */
 export const runNames = (reports: readonly Report[]): string[] =>
   reports.map(({ system }, i) => `${i + 1}: ${machineLine(system).split(";")[0]}`);
-
-function mark(row: MeasuredRow, run: string): Mark {
-  const { model, method, prompt, promptTokens, outputTokens, attributeSeconds: seconds } = row;
-  const { peakBytes, workingBytes } = row;
-  return {
-    ...{ run, method, prompt, seconds },
-    model: shortName(model),
-    length: promptTokens + outputTokens,
-    perToken: (1000 * seconds) / outputTokens,
-    peak: peakBytes / 2 ** 30,
-    working: workingBytes / 2 ** 30,
-  };
-}
-
-const perTokenScale = {
-  type: "log",
-  grid: true,
-  label: "milliseconds for each output token →",
-  tickFormat: "~s",
-} as const;
-/** Rows of one method each, one panel for each model; of several runs one for each pair. */
-function panels(marks: readonly Pick<Mark, "model" | "run" | "method">[], several: boolean) {
-  const panel = (m: Pick<Mark, "model" | "run">) => (several ? `${m.model}, ${m.run}` : m.model);
-  const methods = new Set(marks.map(({ method }) => method)).size;
-  const count = new Set(marks.map(panel)).size;
-  return {
-    panel,
-    size: { width: WIDTH, height: count * (methods * ROW + 34) + 50, marginLeft: longest(marks.map((m) => m.method)) },
-  };
-}
-
-function timePerToken(marks: readonly Mark[], several: boolean): Chart {
-  const { panel, size } = panels(marks, several);
-  const markup = draw({
-    ...size,
-    x: perTokenScale,
-    fy: { label: null, axis: null },
-    color: { legend: false },
-    marks: [
-      ...headings(marks, panel),
-      Plot.dot(marks, { x: "perToken", y: "method", fy: panel, stroke: "method", strokeOpacity: 0.6, r: 3 }),
-      Plot.tickX(
-        marks,
-        Plot.groupY({ x: "median" }, { x: "perToken", y: "method", fy: panel, stroke: "currentColor", strokeWidth: 2 }),
-      ),
-    ],
-    ...sorted(marks),
-  });
-  const caption = "Each dot is one attribution, the stroke its method's median. Left is faster.";
-  return { title: "Time per token", caption, markup };
-}
-
-function scaling(marks: readonly Mark[], several: boolean): Chart {
-  const { panel } = panels(marks, several);
-  const count = new Set(marks.map(panel)).size;
-  const markup = draw({
-    ...{ width: WIDTH, height: count * 240 + 50, marginLeft: 60 },
-    x: { type: "log", grid: true, label: "tokens of prompt and outputs →", tickFormat: "~s" },
-    y: { type: "log", grid: true, label: "seconds for an output →", labelAnchor: "center", tickFormat: "~g" },
-    fy: { label: null, axis: null },
-    color: { legend: true },
-    marks: [
-      ...headings(marks, panel),
-      Plot.dot(marks, { x: "length", y: perOutput, fy: panel, stroke: "method", strokeOpacity: 0.5, r: 2.5 }),
-      Plot.line(
-        marks,
-        Plot.groupX({ y: "median" }, { x: "length", y: perOutput, fy: panel, stroke: "method", sort: "length" }),
-      ),
-    ],
-  });
-  const caption = "Both scales are logarithmic: a straight line is a power of the length. Lines join medians.";
-  return { title: "Scaling with length", caption, markup };
-}
-
-const perOutput = ({ perToken }: Mark) => perToken / 1000;
-
-function faithfulness(reports: readonly Report[], runs: readonly string[], several: boolean): Chart[] {
-  const places = reports.flatMap((report, i) =>
-    report.faithfulness.map(({ model, method, comprehensiveness: { difference, interval = [] } }) => {
-      const own = report.rows.filter(isMeasured).filter((row) => row.model === model && row.method === method);
-      const perToken = median(
-        own.map(({ attributeSeconds, outputTokens }) => (1000 * attributeSeconds) / outputTokens),
-      );
-      const [low, high] = interval;
-      return { run: runs[i] ?? "", model: shortName(model), method, perToken, beyond: difference, low, high };
-    }),
-  );
-  if (places.length === 0) return [];
-  const { panel } = panels(places, several);
-  const count = new Set(places.map(panel)).size;
-  const place = { x: "perToken", fy: panel, stroke: "method" } as const;
-  const bounded = places.filter(({ low }) => low !== undefined);
-  const markup = draw({
-    ...{ width: WIDTH, height: count * 260 + 50, marginLeft: 60, inset: 12 },
-    x: perTokenScale,
-    y: { grid: true, label: "comprehensiveness beyond chance →", labelAnchor: "center" },
-    fy: { label: null, axis: null },
-    symbol: { legend: true },
-    marks: [
-      ...headings(places, panel),
-      Plot.ruleY([0]),
-      Plot.ruleX(bounded, { ...place, y1: "low", y2: "high", strokeOpacity: 0.6 }),
-      Plot.dot(places, { ...place, y: "beyond", symbol: "method", r: 6, strokeWidth: 2.5 }),
-    ],
-  });
-  const caption =
-    "How much more the outputs lose when the tokens that a method names are taken away than when random ones are: means over prompts, with 95 % intervals. Up is more faithful, left is faster.";
-  return [{ title: "Speed against faithfulness", caption, markup }];
-}
-
-function memory(marks: readonly Mark[], several: boolean): Chart {
-  const { panel, size } = panels(marks, several);
-  const markup = draw({
-    ...size,
-    x: { grid: true, label: "memory, GiB →", zero: true },
-    fy: { label: null, axis: null },
-    marks: [
-      ...headings(marks, panel),
-      Plot.barX(
-        marks,
-        Plot.groupY({ x: "median" }, { x: "peak", y: "method", fy: panel, fill: "method", fillOpacity: 0.35 }),
-      ),
-      Plot.barX(marks, Plot.groupY({ x: "median" }, { x: "working", y: "method", fy: panel, fill: "method" })),
-      Plot.tickX(marks, Plot.groupY({ x: "max" }, { x: "peak", y: "method", fy: panel, stroke: "currentColor" })),
-    ],
-    ...sorted(marks),
-  });
-  const caption =
-    "Pale: resident memory of the model's process, with weights, libraries and what its allocator keeps; the stroke is the most. Full: working memory that the method was planned with.";
-  return { title: "Memory", caption, markup };
-}
-
-function hardware(marks: readonly Mark[]): Chart {
-  const { size } = panels(marks, false);
-  const panel = ({ model }: Mark) => model;
-  const markup = draw({
-    ...size,
-    x: perTokenScale,
-    fy: { label: null, axis: null },
-    color: { legend: true },
-    marks: [
-      ...headings(marks, panel),
-      Plot.dot(
-        marks,
-        Plot.groupY({ x: "median" }, { x: "perToken", y: "method", fy: panel, fill: "run", z: "run", r: 5 }),
-      ),
-    ],
-    ...sorted(marks),
-  });
-  return { title: "Runs beside one another", caption: "Medians of each run. Left is faster.", markup };
-}
-
-/** Methods from the fastest to the slowest. */
-function sorted(marks: readonly Mark[]): Pick<Plot.PlotOptions, "y"> {
-  const fastest = rollups(
-    marks,
-    (own) => min(own.map(({ perToken }) => perToken)),
-    ({ method }) => method,
-  );
-  return { y: { label: null, domain: fastest.sort(([, a], [, b]) => a - b).map(([method]) => method) } };
-}

@@ -1,12 +1,14 @@
+import { parseHTML } from "linkedom";
 import { escapeMarkup, pageHead } from "../viz/markup.js";
 import { inks } from "../viz/scale.js";
-import { chanceRows } from "./chance.js";
+import { CHANCE, chanceRows } from "./chance.js";
 import { charts } from "./charts.js";
 import { type Comparison, comparisonRows } from "./compare.js";
-import { agreementTables, randomisationRows } from "./likeness.js";
+import { type Chart, draw } from "./drawing.js";
+import { AGREEMENT, agreementTables, RANDOMISATION, randomisationRows } from "./likeness-text.js";
+import { machineLine } from "./machine.js";
 import { isMeasured, type Report } from "./schema.js";
-import { machineLine } from "./system.js";
-import { AGREEMENT, byModelAndSpeed, CHANCE, failureLine, failuresOf, RANDOMISATION, summaryRows } from "./text.js";
+import { byModelAndSpeed, failureLine, failuresOf, summaryRows } from "./text.js";
 
 const { light, dark } = inks;
 const variables = ({ ground, text, faint, line }: typeof light | typeof dark) =>
@@ -20,6 +22,8 @@ figure{margin:0}svg{--plot-background:var(--ground);max-width:100%;height:auto}
 th,td{padding:.25rem .7rem;text-align:right;border-bottom:1px solid var(--line);white-space:nowrap}
 th{font-weight:600}.names1 :is(th,td):first-child,.names2 :is(th,td):nth-child(-n+2){text-align:left}
 pre{white-space:pre-wrap;overflow-wrap:anywhere;font-size:.85rem}dl{display:grid;grid-template-columns:max-content 1fr;gap:.2rem 1rem}dt{font-weight:600}dd{margin:0;overflow-wrap:anywhere}`;
+/** Of a drawing, CSS pixels. */
+const WIDTH = 760;
 const policy = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'";
 
 /**
@@ -33,14 +37,18 @@ export function reportPage(reports: readonly Report[], comparisons: readonly Com
     `<main><h1>${title}</h1>`,
     ...reports.map((report, i) => `<p>${reports.length > 1 ? `${i + 1}: ` : ""}${escapeMarkup(about(report))}</p>`),
     ...comparisons.map(comparisonSection),
-    ...charts(reports).map(
-      ({ title: name, caption, markup }) =>
-        `<section><h2>${name}</h2><figure role="img" aria-label="${escapeMarkup(`${name}. ${caption}`)}"><div aria-hidden="true">${markup}</div></figure><p>${caption}</p></section>`,
-    ),
+    ...charts(reports).map(chartSection),
     ...reports.map((report, i) => tables(report, reports.length > 1 ? ` of run ${i + 1}` : "")),
     "</main>",
     "</html>\n",
   ].join("\n");
+}
+
+function chartSection(chart: Chart): string {
+  const { title, caption } = chart;
+  const { document } = parseHTML("<!doctype html><html><body></body></html>");
+  const drawing = draw(chart, { width: WIDTH, document }).outerHTML;
+  return `<section><h2>${title}</h2><figure role="img" aria-label="${escapeMarkup(`${title}. ${caption}`)}"><div aria-hidden="true">${drawing}</div></figure><p>${caption}</p></section>`;
 }
 
 function about(report: Report): string {

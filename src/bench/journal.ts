@@ -20,7 +20,7 @@ import {
   systemSchema,
 } from "./schema.js";
 
-const JOURNAL = "journal.jsonl";
+export const JOURNAL = "journal.jsonl";
 
 const startSchema = z.object({
   started: z.string(),

@@ -1,9 +1,9 @@
 import { group } from "d3-array";
 import { load } from "../storage/results.js";
-import { compareViews, correlationText, meanOfKnown } from "../viz/agreement.js";
+import { compareViews, meanOfKnown } from "../viz/agreement.js";
 import { viewOf } from "../viz/view.js";
-import { percent } from "./numbers.js";
-import { isMeasured, type Likeness, type Report, type Row, type Stage, stageSchema } from "./schema.js";
+import { stages } from "./likeness-text.js";
+import { isMeasured, type Likeness, type Report, type Row, type Stage } from "./schema.js";
 
 /**
  * How far methods agree: each pair on each prompt of a model, by the stored results; those of one prompt are in memory.
@@ -45,7 +45,7 @@ export function likenessMeans({
   };
 }
 
-const depth = ({ stage }: { stage: Stage }) => stageSchema.options.indexOf(stage);
+const depth = ({ stage }: { stage: Stage }) => stages.indexOf(stage);
 
 function means<R extends Likeness, Key extends object>(rows: readonly R[], keyOf: (row: R) => Key) {
   return [...group(rows, (row) => JSON.stringify(keyOf(row)))].map(([key, members]) => ({
@@ -54,39 +54,4 @@ function means<R extends Likeness, Key extends object>(rows: readonly R[], keyOf
     spearman: meanOfKnown(members.map(({ spearman }) => spearman)),
     topOverlap: meanOfKnown(members.map(({ topOverlap }) => topOverlap)),
   }));
-}
-
-/** For each model methods × methods, as text, the first line a head: rank correlation and overlap of each pair. */
-export function agreementTables({ agreementMeans }: Pick<Report, "agreementMeans">) {
-  return [...group(agreementMeans, ({ model }) => model)].map(([model, pairs]) => {
-    const names = [...new Set(pairs.flatMap(({ method, other }) => [method, other]))];
-    const cell = (...both: string[]) =>
-      likenessText(
-        pairs.find(({ method, other }) => method !== other && both.includes(method) && both.includes(other)),
-      );
-    return {
-      model,
-      rows: [["method", ...names], ...names.map((name) => [name, ...names.map((other) => cell(name, other))])],
-    };
-  });
-}
-
-/** Each method of each model, as text, the first line a head: what is left at each stage. */
-export function randomisationRows({ randomisationMeans }: Pick<Report, "randomisationMeans">): string[][] {
-  const groups = group(randomisationMeans, ({ model, method }) => JSON.stringify([model, method]));
-  return [
-    ["model", "method", ...stageSchema.options],
-    ...[...groups.values()].map((stages) => [
-      ...[stages[0]?.model ?? "", stages[0]?.method ?? ""],
-      ...stageSchema.options.map((name) => likenessText(stages.find(({ stage }) => stage === name))),
-    ]),
-  ];
-}
-
-/** Nothing for what was not compared, a dash for what cannot be. */
-export function likenessText(likeness: Likeness | undefined): string {
-  if (!likeness) return "";
-  const { spearman, topOverlap } = likeness;
-  if (spearman === undefined) return "–";
-  return [correlationText(spearman), ...(topOverlap === undefined ? [] : [percent(topOverlap)])].join(", ");
 }

@@ -2,10 +2,10 @@ import { group } from "d3-array";
 import { markdownTable } from "markdown-table";
 import MultivariateLinearRegression from "ml-regression-multivariate-linear";
 import { mean, median, sum } from "simple-statistics";
+import { machineLine } from "./machine.js";
 import { gibibytes, percent } from "./numbers.js";
 import { type Fit, isMeasured, type MeasuredRow, type Report, type Row } from "./schema.js";
 import { type FigureName, figuresOf } from "./summary.js";
-import { machineLine } from "./system.js";
 
 /** Prompts and outputs of a sweep, in tokens. */
 export const SCALE = { prompts: [16, 32, 64, 128], outputs: [4, 8, 16] } as const;

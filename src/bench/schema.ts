@@ -2,6 +2,7 @@ import { readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { z } from "zod";
 import { TokenlenseError } from "../errors.js";
+import { stages } from "./likeness-text.js";
 
 export const REPORT_FILE = "report.json";
 
@@ -103,8 +104,7 @@ export const rowSchema = z.discriminatedUnion("status", [
 /** How far two methods agree on a prompt. */
 const agreementSchema = cellSchema.omit({ repeat: true }).extend({ other: z.string(), ...likenessSchema.shape });
 
-/** What has lost what it learned: final norm and head; beside them the last half of the layers; all weights. */
-export const stageSchema = z.enum(["head", "half", "all"]);
+export const stageSchema = z.enum(stages);
 
 const checkSchema = cellSchema.omit({ repeat: true }).extend({ stage: stageSchema });
 

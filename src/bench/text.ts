@@ -1,10 +1,10 @@
 import { markdownTable } from "markdown-table";
-import { chanceRows } from "./chance.js";
-import { agreementTables, randomisationRows } from "./likeness.js";
+import { CHANCE, chanceRows } from "./chance.js";
+import { AGREEMENT, agreementTables, RANDOMISATION, randomisationRows } from "./likeness-text.js";
+import { machineLine } from "./machine.js";
 import { gibibytes, mebibytes, percent, significant } from "./numbers.js";
 import { type CheckedRow, isMeasured, type Report, type Row, type Summary } from "./schema.js";
 import type { FigureName } from "./summary.js";
-import { machineLine } from "./system.js";
 
 interface Column {
   title: string;
@@ -57,14 +57,6 @@ export function byModelAndSpeed(summaries: readonly Summary[]): Summary[] {
   const speed = ({ figures }: Summary) => figures.attributeTokensPerSecond?.median ?? 0;
   return summaries.toSorted((a, b) => (a.model ?? "").localeCompare(b.model ?? "") || speed(b) - speed(a));
 }
-
-/** What the tables of means show, for text and page. */
-export const CHANCE =
-  "How far each method goes beyond random orders: its figure less theirs, means over prompts with 95 % intervals (paired bootstrap over prompts). Higher comprehensiveness and insertion are better, lower sufficiency and deletion.";
-export const AGREEMENT =
-  "How far methods agree: Spearman's rank correlation of the scores of each two, and the share of the three largest that both name. Means over prompts.";
-export const RANDOMISATION =
-  "How far each method's scores agree with those on copies of the model whose weights are in random order (Adebayo et al. 2018): final norm and head; the last half of the layers too; all. Near 0 is hoped for; near 1 the method does not look at these weights.";
 
 const SHOWN = 10;
 

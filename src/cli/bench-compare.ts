@@ -3,7 +3,7 @@ import { resolve } from "node:path";
 import { markdownTable } from "markdown-table";
 import { compareReports, comparisonRows } from "../bench/compare.js";
 import { readReport } from "../bench/schema.js";
-import { machineLine } from "../bench/system.js";
+import { machineLine } from "../bench/machine.js";
 import { TokenlenseError } from "../errors.js";
 import { reason } from "../storage/files.js";
 

@@ -1,4 +1,5 @@
 import type { ServeOptions } from "../server/options.js";
+import { PAGE } from "../server/page/routes.js";
 import { serve } from "../server/server.js";
 import { exitCodes } from "./failure.js";
 
@@ -7,12 +8,13 @@ export interface ServeFlags extends Omit<ServeOptions, "folder" | "models" | "or
   origin?: string[];
   queueLimit: number;
   clientLimit: number;
+  open?: true;
   json?: true;
 }
 
 /** `tokenlense serve`: until Ctrl-C or SIGTERM; a second one ends the process at once. */
 export async function serveCommand(folder: string, flags: ServeFlags): Promise<void> {
-  const { json, model, origin, queueLimit, clientLimit, log, ...options } = flags;
+  const { json, open: show, model, origin, queueLimit, clientLimit, log, ...options } = flags;
   const server = await serve({
     ...options,
     folder,
@@ -21,12 +23,25 @@ export async function serveCommand(folder: string, flags: ServeFlags): Promise<v
     log: log ?? (process.stderr.isTTY ? "warn" : "info"),
     limits: { queue: queueLimit, client: clientLimit },
   });
+  const page = server.url + PAGE;
   process.stdout.write(
-    json ? `${JSON.stringify({ url: server.url, folder })}\n` : `Serving ${folder} at ${server.url}\n`,
+    json
+      ? `${JSON.stringify({ url: server.url, page, folder })}\n`
+      : `Serving ${folder} at ${server.url}; in a browser: ${page}\n`,
   );
+  if (show) await openPage(page);
   await interrupted();
   if (!json) process.stdout.write("Stopping: jobs that run are waited for, others go on at the next start.\n");
   await server.stop();
+}
+
+/** The server stays where no browser is to be had. */
+async function openPage(address: string): Promise<void> {
+  const { default: open } = await import("open");
+  const browser = await open(address);
+  browser.on("error", ({ message }) => {
+    process.stderr.write(`No browser could be opened: ${message}\n`);
+  });
 }
 
 function interrupted(): Promise<void> {

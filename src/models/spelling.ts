@@ -19,9 +19,9 @@ export function decoderOf({ decoder }: TokenizerJson, library: Library): Decoder
   if (find("ByteFallback")) return { spell: each(sentencePiece), leadingSpaces };
   const metaspace = find("Metaspace");
   if (metaspace) return { spell: each(sentencePiece), leadingSpaces: metaspace.prepend_scheme === "never" ? 0 : 1 };
-  if (!find("WordPiece")) return undefined;
-  const spell: Spelling = (tokens) =>
-    (library.decoder.decode_chain([...tokens]) as string[]).map((text) => Buffer.from(text));
+  const theirs = library.decoder;
+  if (!find("WordPiece") || !theirs) return undefined;
+  const spell: Spelling = (tokens) => (theirs.decode_chain([...tokens]) as string[]).map((text) => Buffer.from(text));
   return { spell, leadingSpaces: 0 };
 }
 

@@ -2,9 +2,11 @@ import { createHash, timingSafeEqual } from "node:crypto";
 import type { FastifyInstance } from "fastify";
 import { TokenlenseError } from "../errors.js";
 import { isLoopback, type ServerSettings } from "./options.js";
+import { PAGE } from "./page/routes.js";
+import { asksForPage } from "./routes.js";
 
-/** Open to all who reach the server: it says nothing of what is stored. */
-const open = new Set(["/health"]);
+/** Open to all who reach the server: what says nothing of what is stored, as the page does, which then asks for the token. */
+const open = new Set(["/health", "/ui", `${PAGE}*`]);
 
 /** Turns away who has not the token, and on loopback without one what was addressed to another host. */
 export function guard(app: FastifyInstance, { token }: ServerSettings): void {
@@ -18,7 +20,8 @@ export function guard(app: FastifyInstance, { token }: ServerSettings): void {
         hint: "Ask 127.0.0.1 or localhost, or start it with a token.",
       });
     }
-    if (open.has(request.routeOptions.url ?? "")) return;
+    const route = request.routeOptions.url ?? "";
+    if (open.has(route) || (route === "/" && asksForPage(request))) return;
     if (timingSafeEqual(digest(request.headers.authorization ?? ""), wanted)) return;
     throw new TokenlenseError("ERR_TOKENLENSE_TOKEN", "The token is missing or wrong.", {
       hint: "Send Authorization: Bearer <token>.",

@@ -9,11 +9,15 @@ import { performanceRoutes } from "./analyzer/performance.js";
 import { analyzerRoutes } from "./analyzer/routes.js";
 import type { App, Context } from "./app.js";
 import { answer, answerErrors } from "./errors.js";
+import { importanceRoutes } from "./importance/routes.js";
 import { jobRoutes } from "./jobs/routes.js";
 import type { Metrics } from "./metrics.js";
 import type { ServerSettings } from "./options.js";
+import { pageRoutes } from "./page/routes.js";
+import { changeRoutes } from "./results/changes.js";
 import { resultRoutes } from "./results/routes.js";
 import { serverRoutes } from "./routes.js";
+import { runRoutes } from "./runs/routes.js";
 
 /** fastify with its bounds and log, and no routes yet. */
 export function createApp({ log, limits }: ServerSettings): App {
@@ -74,6 +78,10 @@ export async function addRoutes(app: App, context: Context, metrics: Metrics): P
   metrics.route(app);
   jobRoutes(app, context);
   resultRoutes(app, context);
+  importanceRoutes(app, context);
+  changeRoutes(app, context);
   analyzerRoutes(app, context);
   performanceRoutes(app, context);
+  runRoutes(app, context);
+  await pageRoutes(app);
 }

@@ -7,6 +7,8 @@ import { device, memoryBudget, parseOptions } from "../options.js";
 export interface ServerLimits {
   /** Bytes of a request's body. Default 262,144. */
   body?: number | undefined;
+  /** Bytes of a result's file that is sent to be stored, and of what is in it once decompressed. Default 33,554,432. */
+  upload?: number | undefined;
   /** Characters of all texts of a request together: prompt, target, messages. Default 65,536. */
   prompt?: number | undefined;
   /** Jobs that wait or run, of all clients. Default 64. */
@@ -55,6 +57,7 @@ export interface ServeOptions {
 const count = z.int().positive();
 const limits = z.strictObject({
   body: count.default(2 ** 18),
+  upload: count.default(2 ** 25),
   prompt: count.default(2 ** 16),
   queue: count.default(64),
   client: count.default(8),

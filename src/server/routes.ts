@@ -1,9 +1,11 @@
+import type { FastifyRequest } from "fastify";
 import { z } from "zod";
 import { packageVersion } from "../install/package.js";
 import { describeMethods } from "../methods/describe.js";
 import type { App, Context } from "./app.js";
 import { errorSchema } from "./errors.js";
 import { offeredModels } from "./models/offered.js";
+import { PAGE } from "./page/routes.js";
 
 const health = z.object({
   status: z.enum(["ok", "stopping"]),
@@ -12,7 +14,8 @@ const health = z.object({
   jobs: z.object({ queued: z.int(), running: z.int() }),
 });
 
-const loadable = z.object({
+/** Models that a job may name. */
+export const loadable = z.object({
   models: z.array(
     z.object({
       name: z.string(),
@@ -25,14 +28,22 @@ const loadable = z.object({
   memory: z.object({ used: z.int(), budget: z.int() }).describe("bytes of weights"),
 });
 
+/** A browser's address bar wants HTML; programs want anything, or JSON. */
+export const asksForPage = ({ headers }: FastifyRequest): boolean => headers.accept?.includes("text/html") ?? false;
+
 /** What the server is, what it can do, and how it fares. */
 export function serverRoutes(app: App, { settings, queue, pool }: Context): void {
-  app.get("/", { schema: { tags: ["server"], summary: "What this is" } }, async () => ({
-    name: "tokenlense",
-    description: "Token attribution for language models: stored results, and new ones as jobs.",
-    version: packageVersion(),
-    docs: "/openapi.json",
-  }));
+  app.get("/", { schema: { tags: ["server"], summary: "What this is" } }, async (request, reply) => {
+    reply.header("vary", "accept");
+    if (asksForPage(request)) return reply.redirect(PAGE);
+    return {
+      name: "tokenlense",
+      description: "Token attribution for language models: stored results, and new ones as jobs.",
+      version: packageVersion(),
+      docs: "/openapi.json",
+      page: PAGE,
+    };
+  });
 
   app.get("/openapi.json", { schema: { hide: true } }, async () => app.swagger());
 

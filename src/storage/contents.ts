@@ -17,10 +17,11 @@ export async function readJson(file: string): Promise<unknown> {
 
 /**
  * The JSON in what a file holds.
+ * @param most Bytes that it may have once decompressed. Default: what a string can hold.
  * @throws ERR_TOKENLENSE_FORMAT
  */
-export async function parseJson(bytes: Uint8Array, file: string): Promise<unknown> {
-  const plain = await decompressed(bytes, file);
+export async function parseJson(bytes: Uint8Array, file: string, most = constants.MAX_STRING_LENGTH): Promise<unknown> {
+  const plain = await decompressed(bytes, file, most);
   try {
     // Strictly: a damaged character should not become part of a text as U+FFFD.
     return parsePython(new TextDecoder("utf-8", { fatal: true }).decode(plain));
@@ -31,10 +32,10 @@ export async function parseJson(bytes: Uint8Array, file: string): Promise<unknow
 
 const HINT = "Results are stored whole or not at all: this file was changed, copied in part, or is none.";
 
-async function decompressed(bytes: Uint8Array, file: string): Promise<Uint8Array> {
+async function decompressed(bytes: Uint8Array, file: string, most: number): Promise<Uint8Array> {
   if (bytes[0] !== 0x1f || bytes[1] !== 0x8b) return bytes;
   try {
-    return await promisify(gunzip)(bytes, { maxOutputLength: constants.MAX_STRING_LENGTH });
+    return await promisify(gunzip)(bytes, { maxOutputLength: most });
   } catch (cause) {
     const message = `${file} cannot be decompressed: ${(cause as Error).message}`;
     throw new TokenlenseError("ERR_TOKENLENSE_FORMAT", message, { hint: HINT, cause });

@@ -36,8 +36,11 @@ export async function saveInseq(result: Attribution, folder: string, options: In
   return storeFile(layout === "analyzer" ? join(...place) : folder, fileStem(result), suffix, data);
 }
 
-/** ASCII only, as Python's: there, a text file's encoding goes by the system. */
-function inseqBytes(result: Attribution): Buffer {
+/**
+ * What Inseq's file of an attribution holds. ASCII only, as Python's: there, a text file's encoding goes by the system.
+ * @throws ERR_TOKENLENSE_INPUT where the scores do not fit, ERR_TOKENLENSE_DISPOSED.
+ */
+export function inseqBytes(result: Attribution): Buffer {
   const { scores, shape } = result;
   // In base64, and the tokens besides.
   if ((scores.byteLength * 4) / 3 > 0.9 * constants.MAX_STRING_LENGTH)

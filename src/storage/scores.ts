@@ -11,7 +11,7 @@ import type { SideFile } from "./schema.js";
 export type WholeScores = Pick<Attribution, "scores" | "shape" | "dimensions">;
 
 /** What a side file holds: the scores' copy, as that of a result may go while they are written. */
-export function scoresFile({ scores, shape }: Attribution): Uint8Array[] {
+export function scoresFile({ scores, shape }: Pick<Attribution, "scores" | "shape">): Uint8Array[] {
   const header = safetensorsHeader({ scores: shape }, { format: "tokenlense-native" });
   return [header, new Uint8Array(scores.slice().buffer)];
 }

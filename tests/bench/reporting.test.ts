@@ -199,6 +199,7 @@ describe("the page", () => {
     const titles = [
       "Runs beside one another",
       "Time per token",
+      "Tokens per second",
       "Scaling with length",
       "Speed against faithfulness",
       "Deletion and insertion",

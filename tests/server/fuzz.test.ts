@@ -23,15 +23,25 @@ const RUNS = 1000;
 it("requests made from the OpenAPI document are answered with 2xx or 4xx, whatever is in them", async () => {
   const model = writeTinyModel(temporaryFolder());
   const folder = resultsFolder();
-  const file = basename(await save(example(["a", " b"], [" c"]), folder));
+  // So many that some are still there when others were removed.
+  const files: string[] = [];
+  for (let i = 0; i < 40; i++) files.push(basename(await save(example(["a", " b"], [" c"]), folder)));
+  const { metadata, data } = example(["d"], [" e"]).toJSON();
   const running = await server({ folder, models: [model], limits: { client: 4 } });
   const { id } = (await ask(running, { model, prompt: "x", maxNewTokens: 1 })).json();
   await jobAt(running, id);
 
   /** What is there, by the parameter's or the property's name. */
   const given: Record<string, readonly unknown[]> = {
-    ...{ model: [model, "tiny-model"], method: ["saliency", ...Object.keys(methods)], fileId: [0], id: [id, file] },
+    ...{ model: [model, "tiny-model"], method: ["saliency", ...Object.keys(methods)], fileId: [0], id: [id, ...files] },
     ...{ files: ["tiny-model/saliency/0"], prompt: ["The sky"], step: Object.keys(steps) },
+    ...{
+      metadata: [metadata],
+      data: [data],
+      since: ["2020-01-01T00:00:00Z"],
+      until: ["2030-01-01T00:00:00Z"],
+      merged: [true],
+    },
   };
   const { paths } = await json<OpenApi>(running, "/openapi.json");
   const operations = Object.entries(paths).flatMap(([path, methodsOf]) =>
@@ -60,6 +70,9 @@ it("requests made from the OpenAPI document are answered with 2xx or 4xx, whatev
   // Neither all refused nor all let through: else the requests would show nothing.
   for (const kind of ["2xx", "4xx"]) expect(seen.get(kind)).toBeGreaterThan(RUNS / 20);
   expect((await json<{ total: number }>(running, "/attributions")).total).toBeGreaterThan(1);
+  const { items } = await json<{ items: { id: string; prompt: string }[] }>(running, "/results?pageSize=200");
+  expect(files.filter((name) => !items.some((item) => item.id === name)).length).toBeGreaterThan(0); // removed
+  expect(items.some(({ prompt }) => prompt === "d")).toBe(true); // brought
 });
 
 function requestOf(

@@ -12,7 +12,9 @@ export function serveCommands(program: Command): void {
     return { ...options, model, origin, queueLimit, clientLimit };
   });
   command
-    .description("Serve stored results, and attribute texts as jobs, over HTTP; /openapi.json describes it.")
+    .description(
+      "Serve stored results, and attribute texts as jobs, over HTTP: a page at /ui/, and what /openapi.json describes.",
+    )
     .argument("[folder]", "where results are read and stored", "results")
     .addOption(
       notFromProject(
@@ -59,6 +61,7 @@ export function serveCommands(program: Command): void {
         ...["silent", "error", "warn", "info", "debug"],
       ]),
     )
+    .option("--open", "open the page in a browser")
     .option("--json", "print where it listens as JSON")
     .addHelpText("after", `\nExample: tokenlense serve results --model ./my-model.gguf\n${exitCodes}`)
     .action(async (...args) => (await import("../serve.js")).serveCommand(args[0], args[1]));

@@ -28,7 +28,12 @@ export type JobRecord = z.output<typeof jobRecord>;
 export const jobView = jobRecord.omit({ client: true, attempts: true }).extend({
   position: z.int().nonnegative().optional().describe("how many jobs are before it; while it is queued"),
   progress: z
-    .object({ phase: z.string(), done: z.number(), total: z.number().describe("0 where it is not known") })
+    .object({
+      phase: z.string(),
+      done: z.number(),
+      total: z.number().describe("0 where it is not known"),
+      unit: z.string().optional().describe('"bytes", of a download'),
+    })
     .optional()
     .describe("while it runs"),
 });
@@ -76,8 +81,8 @@ export class Job {
   }
 
   readonly report = (progress: JobProgress): void => {
-    const { phase, done, total } = progress;
-    this.#progress = { phase, done, total };
+    const { phase, done, total, unit } = progress;
+    this.#progress = { phase, done, total, ...(unit !== undefined && { unit }) };
     this.touch();
   };
 

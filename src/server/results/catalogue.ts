@@ -55,11 +55,25 @@ export class Catalogue {
    * @throws ERR_TOKENLENSE_NOT_FOUND, and what is wrong with a damaged one.
    */
   async find(id: string): Promise<Entry> {
+    const found = await this.#known(id);
+    if ("error" in found) throw found.error;
+    return found;
+  }
+
+  /**
+   * Its path, also of one that is damaged.
+   * @throws ERR_TOKENLENSE_NOT_FOUND
+   */
+  async locate(id: string): Promise<string> {
+    const found = await this.#known(id);
+    return "error" in found ? join(this.folder, ...id.split("/")) : found.path;
+  }
+
+  async #known(id: string): Promise<Entry | Listing["damaged"][number]> {
     const { entries, damaged } = await this.list();
-    const entry = entries.find((candidate) => candidate.id === id);
-    if (entry) return entry;
-    const broken = damaged.find((candidate) => candidate.id === id);
-    throw broken?.error ?? notFound(`There is no result ${JSON.stringify(id)}.`, "GET /results lists them.");
+    const found = [...entries, ...damaged].find((candidate) => candidate.id === id);
+    if (found) return found;
+    throw notFound(`There is no result ${JSON.stringify(id)}.`, "GET /results lists them.");
   }
 
   async #look(): Promise<Listing> {

@@ -2,6 +2,8 @@ import { type FileHandle, open } from "node:fs/promises";
 import { z } from "zod";
 import { TokenlenseError } from "../../errors.js";
 import type { Attribution } from "../../result.js";
+import { fileStem } from "../../storage/files.js";
+import { inseqBytes } from "../../storage/inseq-write.js";
 import { toJsonText } from "../../storage/json.js";
 import { meets } from "../../storage/list.js";
 import { load } from "../../storage/results.js";
@@ -11,7 +13,7 @@ import { compare } from "../../viz/visualize.js";
 import type { App, Context } from "../app.js";
 import { errorSchema } from "../errors.js";
 import type { Entry } from "./describe.js";
-import { comparisonSchema, page, pageFrom, pageOf, repeated, resultSummary } from "./schemas.js";
+import { comparisonSchema, facets, page, pageFrom, pageOf, repeated, resultSummary } from "./schemas.js";
 
 const MOST_COMPARED = 8;
 
@@ -20,6 +22,8 @@ const query = z.object({
   model: z.string().optional().describe("a part of the model's name, in any case"),
   method: z.string().optional(),
   text: z.string().optional().describe("a part of the prompt, in any case"),
+  since: z.iso.datetime({ offset: true }).optional().describe("made then or later"),
+  until: z.iso.datetime({ offset: true }).optional().describe("made then or before"),
 });
 
 const one = z.object({ id: z.string().describe("as GET /results lists them, percent-encoded") });
@@ -40,14 +44,20 @@ export function resultRoutes(app: App, { catalogue }: Context): void {
         tags,
         summary: "Stored results, the newest first",
         querystring: query,
-        response: { 200: pageOf(resultSummary).extend({ damaged: z.array(damaged) }), default: errorSchema },
+        response: { 200: pageOf(resultSummary).extend({ facets, damaged: z.array(damaged) }), default: errorSchema },
       },
     },
     async ({ query }) => {
       const { entries, damaged } = await catalogue.list();
-      const found = entries.filter((entry) => meets(entry, query));
+      const { since, until, ...rest } = query;
+      const [from, to] = [since, until].map((text) => (text === undefined ? undefined : new Date(text)));
+      const found = entries.filter((entry) => meets(entry, { ...rest, since: from, until: to }));
       return {
         ...pageFrom(found.map(summarise), query),
+        facets: {
+          models: counted(entries.map(({ modelName }) => modelName)),
+          methods: counted(entries.map(({ method }) => method)),
+        },
         damaged: damaged.map(({ id, error: { code, message } }) => ({ id, code, message })),
       };
     },
@@ -104,13 +114,49 @@ export function resultRoutes(app: App, { catalogue }: Context): void {
   );
 
   app.get(
+    "/results/:id/summary",
+    {
+      schema: {
+        tags,
+        summary: "What a list says of a result",
+        params: one,
+        response: { 200: resultSummary, default: errorSchema },
+      },
+    },
+    async ({ params }) => summarise(await catalogue.find(params.id)),
+  );
+
+  app.get(
+    "/results/:id/inseq",
+    {
+      schema: {
+        tags,
+        summary: "A result as a file for inseq.FeatureAttributionOutput.load",
+        params: one,
+        querystring: sequence,
+        response: { 200: { content: { "application/json": { schema: z.unknown() } } }, default: errorSchema },
+      },
+    },
+    async ({ params, query }, reply) => {
+      const { path } = await catalogue.find(params.id);
+      using result = await load(path, query);
+      return reply
+        .type("application/json")
+        .header("content-disposition", `attachment; filename="${fileStem(result)}_inseq.json"`)
+        .send(inseqBytes(result) as never);
+    },
+  );
+
+  app.get(
     "/results/:id/scores",
     {
       schema: {
         tags,
         summary: "A result's scores as a safetensors file: float32 `scores`, [sequence, outputs, …]",
         params: one,
-        querystring: sequence,
+        querystring: sequence.extend({
+          merged: z.stringbool().default(false).describe("one score each: [sequence, outputs]"),
+        }),
         response: {
           200: { content: { "application/octet-stream": { schema: z.unknown() } } },
           default: errorSchema,
@@ -120,7 +166,9 @@ export function resultRoutes(app: App, { catalogue }: Context): void {
     async ({ params, query }, reply) => {
       const { path } = await catalogue.find(params.id);
       using result = await load(path, query);
-      return reply.type("application/octet-stream").send(Buffer.concat(scoresFile(result)));
+      const { tokens, outputs, tokenScores } = result;
+      const chosen = query.merged ? { scores: tokenScores, shape: [tokens.length, outputs] } : result;
+      return reply.type("application/octet-stream").send(Buffer.concat(scoresFile(chosen)));
     },
   );
 }
@@ -132,6 +180,13 @@ async function opened(path: string): Promise<FileHandle> {
   } catch (cause) {
     throw new TokenlenseError("ERR_TOKENLENSE_FILE", "The result's file cannot be read any more.", { cause });
   }
+}
+
+/** The most frequent first. */
+function counted(names: readonly string[]): z.output<typeof facets>["models"] {
+  const results = new Map<string, number>();
+  for (const name of names) results.set(name, (results.get(name) ?? 0) + 1);
+  return [...results].map(([name, count]) => ({ name, results: count })).sort((a, b) => b.results - a.results);
 }
 
 function summarise(entry: Entry): z.output<typeof resultSummary> {

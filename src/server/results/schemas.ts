@@ -15,6 +15,10 @@ export const resultSummary = z.object({
   seconds: z.number().optional(),
 });
 
+const counted = z.array(z.object({ name: z.string(), results: z.int() }));
+/** What there is to choose among. */
+export const facets = z.object({ models: counted, methods: counted });
+
 export const page = {
   page: z.coerce.number().int().min(1).max(1_000_000).default(1),
   pageSize: z.coerce.number().int().min(1).max(200).default(50),

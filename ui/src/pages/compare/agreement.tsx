@@ -1,0 +1,80 @@
+import { Card, Group, NumberInput, Skeleton, Text, Title } from "@mantine/core";
+import { keepPreviousData, useQuery } from "@tanstack/react-query";
+import { useMemo } from "react";
+import { useSearchParams } from "react-router";
+import { agreementTexts } from "../../../../src/viz/agreement.js";
+import { ChartFigure } from "../../components/chart-figure.js";
+import { ErrorState } from "../../components/error-state.js";
+import { TextTable } from "../../components/text-table.js";
+import { agreementChart, pairName } from "./agreement-chart.js";
+import { agreementQuery, DEFAULT_TOP, readTop } from "./agreement-query.js";
+
+/** How far results agree, each pair of them. */
+export function Agreement({ ids }: { ids: readonly string[] }) {
+  const [query, setQuery] = useSearchParams();
+  const top = readTop(query);
+  const { data, error, refetch } = useQuery({ ...agreementQuery(ids, top), placeholderData: keepPreviousData });
+  const chart = useMemo(() => data && agreementChart(data.pairs), [data]);
+  if (error) return <ErrorState title="They cannot be compared" error={error} retry={() => void refetch()} />;
+  if (!data) return <Skeleton h={160} aria-label="Comparing" />;
+  const setTop = (value: number) =>
+    setQuery(
+      (before) => {
+        if (value === DEFAULT_TOP) before.delete("overlap");
+        else before.set("overlap", String(value));
+        return before;
+      },
+      { replace: true, preventScrollReset: true },
+    );
+  return (
+    <>
+      <Card component="section" withBorder padding="md" aria-labelledby="agreement">
+        <Group justify="space-between" align="flex-start" gap="sm" mb="xs">
+          <div style={{ flex: "1 1 260px" }}>
+            <Title order={2} fz="md" id="agreement">
+              Agreement
+            </Title>
+            <Text size="sm" c="dimmed">
+              Correlations of the scores, and the share of the largest that both name: means over the outputs that both
+              have.
+            </Text>
+          </div>
+          <NumberInput
+            label="Largest"
+            w={100}
+            min={1}
+            max={1000}
+            allowDecimal={false}
+            clampBehavior="strict"
+            value={top}
+            onChange={(value) => setTop(Math.max(1, Number(value) || 1))}
+          />
+        </Group>
+        <TextTable
+          label="Agreement"
+          names={1}
+          rows={[
+            ["pair", "outputs", "Pearson", "Spearman", `top ${top}`],
+            ...data.pairs.map((pair) => [pairName(pair), ...agreementTexts(withFigures(pair))]),
+          ]}
+        />
+        {data.pairs.every(({ outputs }) => outputs.length === 0) && (
+          <Text size="sm" mt="xs">
+            Their texts have no output in common, so there is nothing to take figures over.
+          </Text>
+        )}
+      </Card>
+      {chart && <ChartFigure chart={chart} />}
+    </>
+  );
+}
+
+/** JSON leaves out what is undefined. */
+const withFigures = <P extends Parameters<typeof pairName>[0]>({ pearson, spearman, topOverlap, ...pair }: P) => ({
+  ...pair,
+  ...{ pearson, spearman, topOverlap },
+  outputs: pair.outputs.map((output) => ({
+    ...output,
+    ...{ pearson: output.pearson, spearman: output.spearman, topOverlap: output.topOverlap },
+  })),
+});

@@ -22,6 +22,7 @@ export function tokenCurves(reports: readonly Report[], runs: readonly string[])
   const panel = (place: Place) => place.panel;
   const methods = [...new Set(places.map(({ method }) => method))].sort();
   const shares = [...new Set(places.map(({ point }) => point))].sort((a, b) => a - b);
+  const panels = stacked(new Set(places.map(panel)).size, 210);
   const line = { x: "point", y: "value", fx: "curve", fy: panel, z: "method", sort: "point" } as const;
   return [
     {
@@ -40,14 +41,14 @@ export function tokenCurves(reports: readonly Report[], runs: readonly string[])
         ),
       ],
       plot: (width) => ({
-        ...{ width, marginLeft: 60, ...stacked(new Set(places.map(panel)).size, 210) },
+        ...{ width, marginLeft: 60, ...panels, marginTop: 46, height: panels.height + 22 },
         x: { grid: true, label: "share of the tokens →", tickFormat: "~%" },
         y: { grid: true, label: "probability of the outputs →", labelAnchor: "center", zero: true },
         fx: { label: null, axis: null },
         color: { legend: true, domain: methods.filter((method) => method !== RANDOM) },
         marks: [
           ...headings(places, panel, width / 2 - 80, 0, "deletion"),
-          Plot.axisFx({ anchor: "bottom", label: null, dy: -26 }),
+          Plot.axisFx({ anchor: "top", label: null, dy: -18 }),
           ...[true, false].map((random) =>
             Plot.line(
               places.filter(({ method }) => (method === RANDOM) === random),

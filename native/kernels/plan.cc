@@ -6,7 +6,7 @@ namespace tokenlense {
 
 std::string Plan::output_name(int64_t output) const {
   const int64_t position = prompt_length + output;
-  return "output " + std::to_string(output) + " (position " + std::to_string(position) + ", token id " + std::to_string(ids[position]) +
+  return "output " + std::to_string(outputs_before + output) + " (position " + std::to_string(position) + ", token id " + std::to_string(ids[position]) +
          ")";
 }
 

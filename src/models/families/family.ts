@@ -42,6 +42,8 @@ export interface Blueprint {
   /** Tables of rotary positions, and which of them each layer reads. Default none; each the first. */
   rotary?: RotarySpec[];
   rotaryOf?: number[];
+  /** In texts of more tokens than this each layer reads the table after its own. Default: in none. */
+  longAfter?: number;
   /** Keys that a query of each layer sees, its own among them; 0 for all. Default all. */
   windows?: number[];
   /** Factor of queries times keys. Default 1 / sqrt(headDim). */

@@ -1,8 +1,16 @@
 import { z } from "zod";
+import type { RotarySpec } from "../../native.js";
 import { type Checkpoint, unsupported } from "../checkpoint.js";
 import { DecoderBuffers, headParts, isTied } from "./decoder.js";
 import type { Blueprint, Family } from "./family.js";
-import { folderRotary, type RopeParameters, ropeParameters, rotaryOfFolder, rotaryOfGguf } from "./rotary.js";
+import {
+  folderRotary,
+  type RopeParameters,
+  type Rotary,
+  ropeParameters,
+  rotaryOfFolder,
+  rotaryOfGguf,
+} from "./rotary.js";
 import { activationOf, count, folderSizes, ggufRotary, layerCount, readGguf, readSettings, real } from "./settings.js";
 
 /** Gemma 2 (Riviere et al. 2024, arXiv:2408.00118): every second layer sees a window, attention scores and logits are bounded. */
@@ -78,11 +86,11 @@ const ggufSettings = ggufRotary.extend({
 
 function fromGguf(checkpoint: Checkpoint, traits: Traits): Settings {
   const { read, sizes } = readGguf(checkpoint, ggufSettings);
-  const { spec, context } = rotaryOfGguf(checkpoint, read, sizes);
+  const spec = onlyTable(checkpoint.path, rotaryOfGguf(checkpoint, read, sizes));
   const scaled = sizes.layers === traits.largest ? sizes.width / sizes.heads : sizes.headDim;
   const sees = Array.from({ length: sizes.layers }, (_, i) => (i + 1) % traits.pattern === 0);
   return {
-    sizes: { ...sizes, context },
+    sizes,
     tied: isTied(checkpoint, true),
     rotary: traits.headNorms ? [spec, { dimensions: spec.dimensions, theta: LOCAL_THETA, factor: 1 }] : [spec],
     rotaryOf: sees.map((all) => (all || !traits.headNorms ? 0 : 1)),
@@ -93,6 +101,11 @@ function fromGguf(checkpoint: Checkpoint, traits: Traits): Settings {
     attentionSoftcap: read.attn_logit_softcapping ?? traits.softcaps[0],
     logitSoftcap: read.final_logit_softcapping ?? traits.softcaps[1],
   };
+}
+
+function onlyTable(path: string, { spec, long }: Rotary): RotarySpec {
+  if (long) throw unsupported(path, "asks for rotary scaling (longrope)");
+  return spec;
 }
 
 // Defaults are those of transformers' Gemma2Config and Gemma3TextConfig.
@@ -131,22 +144,24 @@ function fromFolder(checkpoint: Checkpoint, traits: Traits): Settings {
   const sizes = folderSizes(read);
   const { rope_parameters: rope, ...old } = read;
   const both = rope && "full_attention" in rope ? (rope as Record<LayerType, RopeParameters>) : undefined;
-  const full = rotaryOfFolder(path, { ...old, rope_parameters: both ? both.full_attention : rope }, sizes, {
-    theta: traits.headNorms ? 1_000_000 : 10_000,
-  });
-  const local = rotaryOfFolder(
-    path,
+  const table = (asked: z.infer<typeof folderRotary>, theta: number) =>
+    onlyTable(path, rotaryOfFolder(path, asked, sizes, { theta }));
+  const full = table(
+    { ...old, rope_parameters: both ? both.full_attention : rope },
+    traits.headNorms ? 1_000_000 : 10_000,
+  );
+  const local = table(
     both ? { rope_parameters: both.sliding_attention } : { rope_theta: read.rope_local_base_freq },
-    sizes,
+    10_000,
   );
   const pattern = read.sliding_window_pattern ?? traits.pattern;
   const sees = Array.from({ length: sizes.layers }, (_, i) =>
     read.layer_types ? read.layer_types[i] !== "sliding_attention" : (i + 1) % pattern === 0,
   );
   return {
-    sizes: { ...sizes, context: full.context },
+    sizes,
     tied: isTied(checkpoint, read.tie_word_embeddings),
-    rotary: traits.headNorms ? [full.spec, local.spec] : [full.spec],
+    rotary: traits.headNorms ? [full, local] : [full],
     rotaryOf: sees.map((all) => (all || !traits.headNorms ? 0 : 1)),
     windows: sees.map((all) => (all ? 0 : (read.sliding_window ?? 4096))),
     normEps: read.rms_norm_eps,

@@ -2,7 +2,7 @@ import { z } from "zod";
 import { type Checkpoint, unsupported } from "../checkpoint.js";
 import { DecoderBuffers, headParts, isTied } from "./decoder.js";
 import type { Blueprint, Family, Sizes } from "./family.js";
-import { folderRotary, type Rotary, rotaryOfFolder, rotaryOfGguf } from "./rotary.js";
+import { folderRotary, rotaryBlueprint, rotaryOfFolder, rotaryOfGguf } from "./rotary.js";
 import {
   activationOf,
   count,
@@ -54,7 +54,7 @@ export const qwen3: Family = {
   blueprint: (checkpoint) => blueprint(checkpoint, { headNorms: true }),
 };
 
-/** Phi-3 and Phi-4 (Abdin et al. 2024): joint projections, and LongRoPE in the versions for long texts, up to the shorter context. */
+/** Phi-3 and Phi-4 (Abdin et al. 2024): joint projections, and LongRoPE in the versions for long texts. */
 export const phi3: Family = {
   name: "phi3",
   sources: ["rms_norm.py", "llama.py"],
@@ -146,19 +146,10 @@ const folderSettings = folderRotary.extend({
 export function readDecoder(checkpoint: Checkpoint, traits: Traits, neutral: NeutralSettings = {}): DecoderSettings {
   const settings =
     checkpoint.format === "gguf" ? fromGguf(checkpoint, traits, neutral) : fromFolder(checkpoint, traits);
-  const { sizes, rotary } = settings;
-  const { normedParts } = traits.headNorms ? { normedParts: headParts(sizes) } : {};
-  return {
-    ...settings,
-    sizes: { ...sizes, context: Math.min(sizes.context, rotary.context) },
-    rotary: [rotary.spec],
-    ...(normedParts ? { normedParts } : {}),
-  };
+  return { ...settings, ...(traits.headNorms ? { normedParts: headParts(settings.sizes) } : {}) };
 }
 
-type Read = Omit<DecoderSettings, "rotary"> & { rotary: Rotary };
-
-function fromGguf(checkpoint: Checkpoint, traits: Traits, neutral: NeutralSettings): Read {
+function fromGguf(checkpoint: Checkpoint, traits: Traits, neutral: NeutralSettings): DecoderSettings {
   const { read, sizes } = readGguf(checkpoint, ggufSettings, neutral);
   const window = read["attention.sliding_window"] ?? 0;
   if (window > 0 && !traits.windowed)
@@ -166,7 +157,7 @@ function fromGguf(checkpoint: Checkpoint, traits: Traits, neutral: NeutralSettin
   return {
     sizes,
     tied: isTied(checkpoint, true),
-    rotary: rotaryOfGguf(checkpoint, read, sizes),
+    ...rotaryBlueprint(rotaryOfGguf(checkpoint, read, sizes)),
     windows: windowsOf(sizes, window),
     normEps: read["attention.layer_norm_rms_epsilon"],
     activation: "silu",
@@ -175,7 +166,7 @@ function fromGguf(checkpoint: Checkpoint, traits: Traits, neutral: NeutralSettin
   };
 }
 
-function fromFolder(checkpoint: Checkpoint, traits: Traits): Read {
+function fromFolder(checkpoint: Checkpoint, traits: Traits): DecoderSettings {
   const { path } = checkpoint;
   const read = readSettings(checkpoint, folderSettings);
   if (read.mlp_bias) throw unsupported(path, "has biases in its MLP");
@@ -189,7 +180,7 @@ function fromFolder(checkpoint: Checkpoint, traits: Traits): Read {
   return {
     sizes,
     tied: isTied(checkpoint, read.tie_word_embeddings),
-    rotary: rotaryOfFolder(path, read, sizes),
+    ...rotaryBlueprint(rotaryOfFolder(path, read, sizes)),
     windows: windowsOf(sizes, window).map((size, i) => (windowed(i) ? size : 0)),
     normEps: read.rms_norm_eps,
     activation: activationOf(path, read.hidden_act),

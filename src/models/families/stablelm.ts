@@ -2,7 +2,7 @@ import { z } from "zod";
 import { type Checkpoint, unsupported } from "../checkpoint.js";
 import { DecoderBuffers, isTied } from "./decoder.js";
 import type { Blueprint, Family } from "./family.js";
-import { folderRotary, rotaryOfFolder, rotaryOfGguf } from "./rotary.js";
+import { folderRotary, rotaryBlueprint, rotaryOfFolder, rotaryOfGguf } from "./rotary.js";
 import { activationOf, count, folderSizes, ggufRotary, layerCount, readGguf, readSettings, real } from "./settings.js";
 
 /** StableLM 2 and 3B (Bellagente et al. 2024, arXiv:2402.17834); those with norms of queries and keys (12B) are refused. */
@@ -42,11 +42,11 @@ const ggufSettings = ggufRotary.extend({
 
 function fromGguf(checkpoint: Checkpoint): Settings {
   const { read, sizes } = readGguf(checkpoint, ggufSettings);
-  const { spec, context } = rotaryOfGguf(checkpoint, read, sizes);
+  const rotary = rotaryOfGguf(checkpoint, read, sizes);
   return {
-    sizes: { ...sizes, context },
+    sizes,
     tied: isTied(checkpoint, true),
-    rotary: [spec],
+    ...rotaryBlueprint(rotary),
     normEps: read["attention.layer_norm_epsilon"],
     activation: "silu",
     parallel: read.use_parallel_residual,
@@ -76,11 +76,11 @@ function fromFolder(checkpoint: Checkpoint): Settings {
   const read = readSettings(checkpoint, folderSettings);
   if (read.qk_layernorm) throw unsupported(path, "has layer norms of queries and keys");
   const sizes = folderSizes(read);
-  const { spec, context } = rotaryOfFolder(path, read, sizes, { share: 0.25 });
+  const rotary = rotaryOfFolder(path, read, sizes, { share: 0.25 });
   return {
-    sizes: { ...sizes, context },
+    sizes,
     tied: isTied(checkpoint, read.tie_word_embeddings),
-    rotary: [spec],
+    ...rotaryBlueprint(rotary),
     normEps: read.layer_norm_eps,
     activation: activationOf(path, read.hidden_act),
     parallel: read.use_parallel_residual,

@@ -57,6 +57,7 @@ export interface Blueprint {
   /** Further attributes that the family's TorchScript reads. */
   integers?: Record<string, number>;
   floats?: Record<string, number>;
+  lists?: Record<string, number[]>;
 }
 
 /** One row per model family; with its TorchScript file in native/families/, a row is all that a family needs. */

@@ -9,11 +9,12 @@ import { bloom } from "./bloom.js";
 import { falcon } from "./falcon.js";
 import type { Blueprint, Family, PartPlan } from "./family.js";
 import { gemma2, gemma3 } from "./gemma.js";
-import { gpt2, opt } from "./gpt2.js";
+import { gpt2 } from "./gpt2.js";
 import { gptneox } from "./gptneox.js";
 import { llama, mistral, phi3, qwen2, qwen3 } from "./llama.js";
 import { mixtral, qwen2moe, qwen3moe } from "./mixtral.js";
 import { olmo2 } from "./olmo2.js";
+import { opt } from "./opt.js";
 import { ROTARY_TENSORS } from "./rotary.js";
 import { checkSizes } from "./settings.js";
 import { stablelm } from "./stablelm.js";
@@ -93,6 +94,7 @@ export function moduleSpec(
       windows: perLayer(blueprint.windows),
       rotary_of: perLayer(blueprint.rotaryOf),
       normed_parts: Int32Array.from(blueprint.normedParts ?? []),
+      ...Object.fromEntries(Object.entries(blueprint.lists ?? {}).map(([name, list]) => [name, Int32Array.from(list)])),
     },
     rotary,
     tables: [{ name: "position_bias", shape: positionBias.length > 0 ? [heads, context] : [0], values: positionBias }],

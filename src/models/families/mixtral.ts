@@ -52,6 +52,8 @@ interface Experts {
   /** Width of the expert that is always used; 0 for none. */
   shared: number;
   normalised: boolean;
+  /** Layers that have experts; the others have a gated MLP. */
+  layers: number[];
 }
 
 function blueprint(checkpoint: Checkpoint, traits: Traits): Blueprint {
@@ -65,6 +67,8 @@ function blueprint(checkpoint: Checkpoint, traits: Traits): Blueprint {
     .vector("mlp_norm", "mlpNorm");
   attention(plan, settings, traits);
   addExperts(plan, checkpoint, sizes, experts, traits);
+  const dense = everyLayer(sizes).filter((i) => !experts.layers.includes(i));
+  plan.gatedMlp(dense);
   return {
     ...settings,
     integers: {
@@ -72,9 +76,15 @@ function blueprint(checkpoint: Checkpoint, traits: Traits): Blueprint {
       shared_hidden: experts.shared,
       normed_router: experts.normalised ? 1 : 0,
     },
+    lists: {
+      has_experts: everyLayer(sizes).map((i) => (experts.layers.includes(i) ? 1 : 0)),
+      places: everyLayer(sizes).map((i) => Math.max(experts.layers.indexOf(i), dense.indexOf(i))),
+    },
     buffers: plan.list,
   };
 }
+
+const everyLayer = ({ layers }: Sizes) => Array.from({ length: layers }, (_, i) => i);
 
 function addExperts(
   plan: DecoderBuffers,
@@ -83,15 +93,15 @@ function addExperts(
   experts: Experts,
   traits: Traits,
 ): void {
-  const { hidden, shared } = experts;
+  const { hidden, shared, layers } = experts;
   const names =
     checkpoint.format === "gguf" ? ggufNames(experts, width) : folderNames(checkpoint, experts, width, traits);
   const each = (parts: (expert: number) => PartPlan[]) =>
     Array.from({ length: experts.count }, (_, e) => parts(e)).flat();
   plan
-    .each("router", [experts.count, width], (i) => ({ tensor: names.router(i), shape: [experts.count, width] }))
-    .each("experts_gate_up", [experts.count, 2 * hidden, width], (i) => each((e) => names.gateUp(i, e)))
-    .each("experts_down", [experts.count, width, hidden], (i) => each((e) => [names.down(i, e)]));
+    .each("router", [experts.count, width], (i) => ({ tensor: names.router(i), shape: [experts.count, width] }), layers)
+    .each("experts_gate_up", [experts.count, 2 * hidden, width], (i) => each((e) => names.gateUp(i, e)), layers)
+    .each("experts_down", [experts.count, width, hidden], (i) => each((e) => [names.down(i, e)]), layers);
   if (shared === 0) {
     plan.none("shared_router", "shared_gate_up", "shared_down");
     return;
@@ -103,12 +113,14 @@ function addExperts(
   // A vector in GGUF, a matrix of one row in a folder.
   const gate = checkpoint.format === "gguf" ? [width] : [1, width];
   plan
-    .each("shared_router", [1, width], (i) => ({ tensor: names.sharedRouter(i), shape: gate }))
-    .each("shared_gate_up", [1, 2 * shared, width], (i) => [
-      of(i, "gate", [shared, width]),
-      of(i, "up", [shared, width]),
-    ])
-    .each("shared_down", [1, width, shared], (i) => of(i, "down", [width, shared]));
+    .each("shared_router", [1, width], (i) => ({ tensor: names.sharedRouter(i), shape: gate }), layers)
+    .each(
+      "shared_gate_up",
+      [1, 2 * shared, width],
+      (i) => [of(i, "gate", [shared, width]), of(i, "up", [shared, width])],
+      layers,
+    )
+    .each("shared_down", [1, width, shared], (i) => of(i, "down", [width, shared]), layers);
 }
 
 interface Names {
@@ -198,6 +210,7 @@ function fromGguf({ path, settings, tensors }: Checkpoint, sizes: Sizes, traits:
     hidden: expert_feed_forward_length,
     shared: expert_shared_feed_forward_length ?? tensors.get("blk.0.ffn_up_shexp.weight")?.shape[0] ?? 0,
     normalised: traits.normalised,
+    layers: everyLayer(sizes),
   };
 }
 
@@ -208,6 +221,7 @@ const folderSettings = z.object({
   moe_intermediate_size: count.optional(),
   shared_expert_intermediate_size: count.optional(),
   norm_topk_prob: z.boolean().optional(),
+  // Of layers counted from 1, those that are a multiple have experts, but for those that are listed, counted from 0.
   decoder_sparse_step: count.default(1),
   mlp_only_layers: z.array(z.int()).default([]),
 });
@@ -216,13 +230,14 @@ function fromFolder(checkpoint: Checkpoint, sizes: Sizes, traits: Traits): Exper
   const read = readSettings(checkpoint, folderSettings);
   const all = read.num_local_experts ?? read.num_experts;
   if (all === undefined) throw unsupported(checkpoint.path, "does not say how many experts it has");
-  if (read.decoder_sparse_step !== 1 || read.mlp_only_layers.length > 0)
-    throw unsupported(checkpoint.path, "has layers with experts and layers without");
   return {
     count: all,
     used: read.num_experts_per_tok,
     hidden: read.moe_intermediate_size ?? sizes.hidden,
     shared: read.shared_expert_intermediate_size ?? 0,
     normalised: read.norm_topk_prob ?? traits.normalised,
+    layers: everyLayer(sizes).filter(
+      (i) => (i + 1) % read.decoder_sparse_step === 0 && !read.mlp_only_layers.includes(i),
+    ),
   };
 }

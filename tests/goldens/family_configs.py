@@ -337,6 +337,7 @@ FAMILIES = [
             experts=QWEN_MOE,
         ),
     ),
+    Family("gpt2", "gpt2", {**COMMON, "n_embd": 32, "n_layer": 3, "n_head": 4, "n_inner": 40, "n_positions": 64}),
     Family(
         "opt",
         "opt",

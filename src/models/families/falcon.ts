@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { type Checkpoint, unsupported } from "../checkpoint.js";
+import { type Checkpoint, refused } from "../checkpoint.js";
 import { alibiTable } from "./alibi.js";
 import { isTied } from "./decoder.js";
 import type { Blueprint, Family } from "./family.js";
@@ -90,8 +90,7 @@ function fromFolder(checkpoint: Checkpoint): Settings {
   const heads = read.num_attention_heads;
   const kvHeads = groups || !read.multi_query ? (read.num_kv_heads ?? heads) : 1;
   const parallel = groups || read.parallel_attn;
-  if (!groups && !read.multi_query && kvHeads !== heads)
-    throw unsupported(path, `has ${kvHeads} key/value heads for ${heads} heads in the old architecture`);
+  if (!groups && !read.multi_query && kvHeads !== heads) throw refused(path, "num_kv_heads", kvHeads);
   const two = groups && (read.num_ln_in_parallel_attn ?? 2) === 2;
   const sizes = {
     layers: read.num_hidden_layers,
@@ -104,12 +103,15 @@ function fromFolder(checkpoint: Checkpoint): Settings {
     context: read.max_position_embeddings,
   };
   const rotary = rotaryOfFolder(path, read, sizes);
+  // ALiBi in place of it.
+  if (read.alibi && read.rope_scaling) throw refused(path, "rope_scaling", read.rope_scaling);
+  if (groups && !read.parallel_attn) throw refused(path, "parallel_attn", false);
   return {
     sizes,
     tied: isTied(checkpoint, read.tie_word_embeddings),
     ...(read.alibi ? { positionBias: alibi(sizes) } : rotaryBlueprint(rotary)),
     normEps: read.layer_norm_epsilon,
-    activation: activationOf(path, read.activation),
+    activation: activationOf(path, read.activation, "activation"),
     integers: { parallel: parallel ? 1 : 0 },
     traits: {
       attentionBiases: read.bias,

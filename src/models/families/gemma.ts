@@ -1,16 +1,10 @@
 import { z } from "zod";
 import type { RotarySpec } from "../../native.js";
-import { type Checkpoint, unsupported } from "../checkpoint.js";
+import { type Checkpoint, refused } from "../checkpoint.js";
 import { DecoderBuffers, headParts, isTied } from "./decoder.js";
-import type { Blueprint, Family } from "./family.js";
-import {
-  folderRotary,
-  type RopeParameters,
-  type Rotary,
-  ropeParameters,
-  rotaryOfFolder,
-  rotaryOfGguf,
-} from "./rotary.js";
+import type { Blueprint, Family, Sizes } from "./family.js";
+import { slidingLayers } from "./foreign.js";
+import { folderRotary, type Rotary, ropeParameters, rotaryOfFolder, rotaryOfGguf } from "./rotary.js";
 import { activationOf, count, folderSizes, ggufRotary, layerCount, readGguf, readSettings, real } from "./settings.js";
 
 /** Gemma 2 (Riviere et al. 2024, arXiv:2408.00118): every second layer sees a window, attention scores and logits are bounded. */
@@ -40,8 +34,6 @@ interface Traits {
   /** Of attention's scores and of logits, where the settings do not say. */
   softcaps: [number, number];
 }
-
-type LayerType = "sliding_attention" | "full_attention";
 
 /** Rotary base of the layers that see a window, which GGUF leaves out. */
 const LOCAL_THETA = 10_000;
@@ -103,8 +95,27 @@ function fromGguf(checkpoint: Checkpoint, traits: Traits): Settings {
   };
 }
 
+/** Of Gemma 2 one, of Gemma 3 one for each kind of layer. */
+function tables(path: string, read: z.infer<typeof folderSettings>, sizes: Sizes, { headNorms }: Traits) {
+  const { rope_parameters: rope, rope_scaling: scaling, ...old } = read;
+  const nested = Boolean(rope?.full_attention ?? rope?.sliding_attention);
+  if (rope && nested !== headNorms) throw refused(path, "rope_parameters", rope);
+  const table = (asked: z.infer<typeof folderRotary>, theta: number) =>
+    onlyTable(path, rotaryOfFolder(path, asked, sizes, { theta }));
+  if (!headNorms) {
+    const full = table(read, LOCAL_THETA);
+    return { full, local: full };
+  }
+  // As transformers lays the older setting over the newer one.
+  const full = { ...(rope?.full_attention ?? { rope_type: "default" }), ...scaling };
+  return {
+    full: table({ ...old, rope_parameters: full }, 1_000_000),
+    local: table({ rope_parameters: rope?.sliding_attention ?? {} }, read.rope_local_base_freq),
+  };
+}
+
 function onlyTable(path: string, { spec, long }: Rotary): RotarySpec {
-  if (long) throw unsupported(path, "asks for rotary scaling (longrope)");
+  if (long) throw refused(path, "rope_scaling", "longrope");
   return spec;
 }
 
@@ -121,43 +132,31 @@ const folderSettings = folderRotary.extend({
   rms_norm_eps: real.default(1e-6),
   hidden_activation: z.string().nullish(),
   query_pre_attn_scalar: real.default(256),
-  attention_bias: z.boolean().default(false),
   sliding_window: count.nullish(),
   sliding_window_pattern: count.nullish(),
   layer_types: z.array(z.string()).nullish(),
   attn_logit_softcapping: real.nullish(),
   final_logit_softcapping: real.nullish(),
   rope_local_base_freq: real.default(LOCAL_THETA),
-  use_bidirectional_attention: z.boolean().nullish(),
   tie_word_embeddings: z.boolean().default(true),
   // One table, or one for each kind of layer.
-  rope_parameters: z
-    .union([z.object({ sliding_attention: ropeParameters, full_attention: ropeParameters }), ropeParameters])
+  rope_parameters: ropeParameters
+    .extend({ sliding_attention: ropeParameters.nullish(), full_attention: ropeParameters.nullish() })
     .nullish(),
 });
 
 function fromFolder(checkpoint: Checkpoint, traits: Traits): Settings {
   const { path } = checkpoint;
   const read = readSettings(checkpoint, folderSettings);
-  if (read.attention_bias) throw unsupported(path, "has biases");
-  if (read.use_bidirectional_attention) throw unsupported(path, "asks for attention that is not causal");
+  // transformers' Gemma 3 has the setting, and does not go by it.
+  if (traits.headNorms && read.attn_logit_softcapping)
+    throw refused(path, "attn_logit_softcapping", read.attn_logit_softcapping);
   const sizes = folderSizes(read);
-  const { rope_parameters: rope, ...old } = read;
-  const both = rope && "full_attention" in rope ? (rope as Record<LayerType, RopeParameters>) : undefined;
-  const table = (asked: z.infer<typeof folderRotary>, theta: number) =>
-    onlyTable(path, rotaryOfFolder(path, asked, sizes, { theta }));
-  const full = table(
-    { ...old, rope_parameters: both ? both.full_attention : rope },
-    traits.headNorms ? 1_000_000 : 10_000,
-  );
-  const local = table(
-    both ? { rope_parameters: both.sliding_attention } : { rope_theta: read.rope_local_base_freq },
-    10_000,
-  );
+  const { full, local } = tables(path, read, sizes, traits);
   const pattern = read.sliding_window_pattern ?? traits.pattern;
-  const sees = Array.from({ length: sizes.layers }, (_, i) =>
-    read.layer_types ? read.layer_types[i] !== "sliding_attention" : (i + 1) % pattern === 0,
-  );
+  const sees = read.layer_types
+    ? slidingLayers(path, read.layer_types, sizes.layers).map((sliding) => !sliding)
+    : Array.from({ length: sizes.layers }, (_, i) => (i + 1) % pattern === 0);
   return {
     sizes,
     tied: isTied(checkpoint, read.tie_word_embeddings),
@@ -165,7 +164,7 @@ function fromFolder(checkpoint: Checkpoint, traits: Traits): Settings {
     rotaryOf: sees.map((all) => (all || !traits.headNorms ? 0 : 1)),
     windows: sees.map((all) => (all ? 0 : (read.sliding_window ?? 4096))),
     normEps: read.rms_norm_eps,
-    activation: activationOf(path, read.hidden_activation ?? "gelu_pytorch_tanh"),
+    activation: activationOf(path, read.hidden_activation ?? "gelu_pytorch_tanh", "hidden_activation"),
     attentionScale: read.query_pre_attn_scalar ** -0.5,
     attentionSoftcap: read.attn_logit_softcapping ?? 0,
     logitSoftcap: read.final_logit_softcapping ?? 0,

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { type Checkpoint, unsupported } from "../checkpoint.js";
+import type { Checkpoint } from "../checkpoint.js";
 import { Buffers } from "./buffers.js";
 import { isTied } from "./decoder.js";
 import type { Blueprint, Family, PartPlan, Sizes } from "./family.js";
@@ -86,18 +86,12 @@ const folderSettings = z.object({
   vocab_size: count.default(50_257),
   layer_norm_epsilon: real.default(1e-5),
   activation_function: z.string().default("gelu_new"),
-  scale_attn_weights: z.boolean().default(true),
-  scale_attn_by_inverse_layer_idx: z.boolean().default(false),
-  add_cross_attention: z.boolean().default(false),
   tie_word_embeddings: z.boolean().default(true),
 });
 
 function fromFolder(checkpoint: Checkpoint): Settings {
   const { path } = checkpoint;
   const read = readSettings(checkpoint, folderSettings);
-  if (!read.scale_attn_weights) throw unsupported(path, "has attention scores that are not scaled");
-  if (read.scale_attn_by_inverse_layer_idx) throw unsupported(path, "has attention scores scaled by layer");
-  if (read.add_cross_attention) throw unsupported(path, "has cross-attention");
   const sizes: Sizes = {
     layers: read.n_layer,
     heads: read.n_head,
@@ -112,6 +106,6 @@ function fromFolder(checkpoint: Checkpoint): Settings {
     sizes,
     tied: isTied(checkpoint, read.tie_word_embeddings),
     normEps: read.layer_norm_epsilon,
-    activation: activationOf(path, read.activation_function),
+    activation: activationOf(path, read.activation_function, "activation_function"),
   };
 }

@@ -74,7 +74,7 @@ export function moduleSpec(
 ): Pick<BuildSpec, "integers" | "floats" | "texts" | "lists" | "rotary" | "tables" | "weights"> {
   const { sizes, tied, rotary = [], positionBias = new Float32Array() } = blueprint;
   const { layers, heads, kvHeads, headDim, width, hidden, vocabulary, context } = sizes;
-  checkSizes(checkpoint.path, sizes);
+  checkSizes(checkpoint, sizes);
   const perLayer = (values: number[] | undefined) => Int32Array.from({ length: layers }, (_, i) => values?.[i] ?? 0);
   return {
     integers: {

@@ -1,9 +1,9 @@
 import { z } from "zod";
-import { type Checkpoint, unsupported } from "../checkpoint.js";
+import { type Checkpoint, refused, unsupported } from "../checkpoint.js";
 import { DecoderBuffers } from "./decoder.js";
 import type { Blueprint, Family, PartPlan, Sizes } from "./family.js";
-import { attention, readDecoder } from "./llama.js";
-import { count, type NeutralSettings, readSettings } from "./settings.js";
+import { attention, type DecoderTraits, readDecoder } from "./llama.js";
+import { count, readSettings } from "./settings.js";
 
 /** Mixtral (Jiang et al. 2024, arXiv:2401.04088): two experts of eight, their shares normalised. */
 export const mixtral: Family = {
@@ -13,7 +13,10 @@ export const mixtral: Family = {
   folder: "MixtralForCausalLM",
   covers: ({ format, settings }) => format === "folder" || Boolean(settings.get("llama.expert_count")),
   blueprint: (checkpoint) =>
-    blueprint(checkpoint, { interleaved: true, windowed: true, block: "block_sparse_moe", normalised: true }),
+    blueprint(checkpoint, {
+      ...{ interleaved: true, windows: "all", rotary: { theta: 1_000_000 } },
+      ...{ block: "block_sparse_moe", normalised: true },
+    }),
 };
 
 /** Qwen 1.5 and 2 MoE (Qwen team 2024): many small experts, and one that is always used. */
@@ -22,7 +25,8 @@ export const qwen2moe: Family = {
   sources: ["rms_norm.py", "mixtral.py"],
   gguf: "qwen2moe",
   folder: "Qwen2MoeForCausalLM",
-  blueprint: (checkpoint) => blueprint(checkpoint, { qkvBias: true, block: "mlp", normalised: false }),
+  blueprint: (checkpoint) =>
+    blueprint(checkpoint, { qkvBias: true, windows: "alternate", block: "mlp", normalised: false }),
 };
 
 /** Qwen 3 MoE (Yang et al. 2025, arXiv:2505.09388). */
@@ -31,14 +35,10 @@ export const qwen3moe: Family = {
   sources: ["rms_norm.py", "mixtral.py"],
   gguf: "qwen3moe",
   folder: "Qwen3MoeForCausalLM",
-  blueprint: (checkpoint) => blueprint(checkpoint, { headNorms: true, block: "mlp", normalised: true }),
+  blueprint: (checkpoint) => blueprint(checkpoint, { headNorms: true, windows: "all", block: "mlp", normalised: true }),
 };
 
-interface Traits {
-  interleaved?: boolean;
-  windowed?: boolean;
-  qkvBias?: boolean;
-  headNorms?: boolean;
+interface Traits extends DecoderTraits {
   /** The mixture's name in a folder's layers. */
   block: string;
   /** Shares of the experts used add up to one, where the settings do not say. */
@@ -57,7 +57,8 @@ interface Experts {
 }
 
 function blueprint(checkpoint: Checkpoint, traits: Traits): Blueprint {
-  const settings = readDecoder(checkpoint, traits, READ_HERE);
+  const here = checkpoint.format === "gguf" ? ggufSettings(0) : folderSettings;
+  const settings = readDecoder(checkpoint, traits, Object.keys(here.shape));
   const { sizes, tied } = settings;
   const experts =
     checkpoint.format === "gguf" ? fromGguf(checkpoint, sizes, traits) : fromFolder(checkpoint, sizes, traits);
@@ -182,26 +183,20 @@ function folderNames(
   };
 }
 
-/** GGUF settings that {@link fromGguf} reads. */
-const READ_HERE: NeutralSettings = {
-  expert_count: "read elsewhere",
-  expert_used_count: "read elsewhere",
-  expert_feed_forward_length: "read elsewhere",
-  expert_shared_feed_forward_length: "read elsewhere",
-};
+const ggufSettings = (hidden: number) =>
+  z.object({
+    expert_count: count,
+    expert_used_count: count,
+    expert_feed_forward_length: count.default(hidden),
+    expert_shared_feed_forward_length: count.optional(),
+  });
 
 function fromGguf({ path, settings, tensors }: Checkpoint, sizes: Sizes, traits: Traits): Experts {
   const architecture = settings.get("general.architecture");
-  const read = z
-    .object({
-      expert_count: count,
-      expert_used_count: count,
-      expert_feed_forward_length: count.default(sizes.hidden),
-      expert_shared_feed_forward_length: count.optional(),
-    })
-    .safeParse(
-      Object.fromEntries(Object.keys(READ_HERE).map((name) => [name, settings.get(`${architecture}.${name}`)])),
-    );
+  const schema = ggufSettings(sizes.hidden);
+  const read = schema.safeParse(
+    Object.fromEntries(Object.keys(schema.shape).map((name) => [name, settings.get(`${architecture}.${name}`)])),
+  );
   if (!read.success) throw unsupported(path, "does not say how many experts it has, and how many it uses");
   const { expert_count, expert_used_count, expert_feed_forward_length, expert_shared_feed_forward_length } = read.data;
   return {
@@ -223,13 +218,20 @@ const folderSettings = z.object({
   norm_topk_prob: z.boolean().optional(),
   // Of layers counted from 1, those that are a multiple have experts, but for those that are listed, counted from 0.
   decoder_sparse_step: count.default(1),
-  mlp_only_layers: z.array(z.int()).default([]),
+  mlp_only_layers: z
+    .array(z.int())
+    .nullish()
+    .transform((layers) => layers ?? []),
 });
 
 function fromFolder(checkpoint: Checkpoint, sizes: Sizes, traits: Traits): Experts {
-  const read = readSettings(checkpoint, folderSettings);
+  const { path } = checkpoint;
+  const read = readSettings(checkpoint, folderSettings, [...checkpoint.settings.keys()]);
   const all = read.num_local_experts ?? read.num_experts;
-  if (all === undefined) throw unsupported(checkpoint.path, "does not say how many experts it has");
+  if (read.num_experts !== undefined && read.num_experts !== all) throw refused(path, "num_experts", read.num_experts);
+  if (traits.block === "block_sparse_moe" && read.norm_topk_prob === false)
+    throw refused(path, "norm_topk_prob", false);
+  if (all === undefined) throw unsupported(path, "does not say how many experts it has");
   return {
     count: all,
     used: read.num_experts_per_tok,

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { type Checkpoint, unsupported } from "../checkpoint.js";
+import { type Checkpoint, refused } from "../checkpoint.js";
 import { Buffers } from "./buffers.js";
 import { isTied } from "./decoder.js";
 import type { Blueprint, Family } from "./family.js";
@@ -91,7 +91,7 @@ const folderSettings = z.object({
 function fromFolder(checkpoint: Checkpoint): Omit<Blueprint, "buffers"> & { traits: Traits } {
   const { path } = checkpoint;
   const read = readSettings(checkpoint, folderSettings);
-  if (!read.layer_norm_elementwise_affine) throw unsupported(path, "has layer norms without weights (as Galactica)");
+  if (!read.layer_norm_elementwise_affine) throw refused(path, "layer_norm_elementwise_affine", false); // Galactica
   return {
     sizes: {
       layers: read.num_hidden_layers,
@@ -105,7 +105,7 @@ function fromFolder(checkpoint: Checkpoint): Omit<Blueprint, "buffers"> & { trai
     },
     tied: isTied(checkpoint, read.tie_word_embeddings),
     normEps: 1e-5,
-    activation: activationOf(path, read.activation_function),
+    activation: activationOf(path, read.activation_function, "activation_function"),
     traits: {
       normFirst: read.do_layer_norm_before,
       finalNorm: read.do_layer_norm_before && !read._remove_final_layer_norm,

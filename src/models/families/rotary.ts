@@ -1,6 +1,6 @@
 import { z } from "zod";
 import type { RotarySpec } from "../../native.js";
-import { type Checkpoint, inconsistent, readFloats, unsupported } from "../checkpoint.js";
+import { type Checkpoint, inconsistent, readFloats, refused, unsupported } from "../checkpoint.js";
 import type { Blueprint, Sizes } from "./family.js";
 import { count, type GgufRotary, real } from "./settings.js";
 
@@ -46,6 +46,16 @@ export const folderRotary = z.object({
   original_max_position_embeddings: count.nullish(),
 });
 
+/** What families differ in. */
+export interface RotaryTraits {
+  /** Default 10000. */
+  theta?: number;
+  /** Of each head's dimensions, those that turn, unless the settings say another; without it all do, and no setting may say another. */
+  share?: number;
+  /** LongRoPE is the one scaling, and goes by older names too (Phi-3). */
+  longOnly?: boolean;
+}
+
 /**
  * The table that a config.json asks for.
  * @throws ERR_TOKENLENSE_ARCHITECTURE for a scaling that transformers names and this does not compute.
@@ -54,19 +64,29 @@ export function rotaryOfFolder(
   path: string,
   read: z.infer<typeof folderRotary>,
   { headDim, context }: Pick<Sizes, "headDim" | "context">,
-  defaults: { theta?: number; share?: number } = {},
+  traits: RotaryTraits = {},
 ): Rotary {
-  const rope = { ...read.rope_scaling, ...read.rope_parameters };
-  const share = rope.partial_rotary_factor ?? read.partial_rotary_factor ?? defaults.share ?? 1;
+  // As transformers has it, the older of the two first.
+  const scaling = read.rope_scaling && Object.keys(read.rope_scaling).length > 0 ? read.rope_scaling : undefined;
+  const rope: RopeParameters = scaling ?? read.rope_parameters ?? {};
+  const share = rope.partial_rotary_factor ?? read.partial_rotary_factor ?? traits.share ?? 1;
+  if (share !== 1 && traits.share === undefined) throw refused(path, "partial_rotary_factor", share);
+  const told = rope.rope_type ?? rope.type ?? "default";
+  const renamed = traits.longOnly && (told === "su" || told === "yarn") ? "longrope" : told;
+  if (!SCALINGS.includes(renamed) || (traits.longOnly && renamed !== "default" && renamed !== "longrope"))
+    throw refused(path, scaling ? "rope_scaling" : "rope_parameters", told);
   const original = read.original_max_position_embeddings ?? rope.original_max_position_embeddings ?? undefined;
   return rotaryOf(path, {
     ...rope,
+    rope_type: renamed,
     dimensions: Math.trunc(headDim * share),
-    theta: rope.rope_theta ?? read.rope_theta ?? defaults.theta ?? 10_000,
-    original,
+    theta: rope.rope_theta ?? read.rope_theta ?? traits.theta ?? 10_000,
+    original: original ?? context,
     context,
   });
 }
+
+const SCALINGS = ["default", "linear", "dynamic", "llama3", "yarn", "longrope"];
 
 /** The table that a GGUF file asks for, `theta` being its default. */
 export function rotaryOfGguf(checkpoint: Checkpoint, read: GgufRotary, { headDim, context }: Sizes): Rotary {
@@ -116,14 +136,14 @@ function rotaryOf(path: string, asked: Asked): Rotary {
     case "linear":
       return { spec: { ...plain, divisors: new Float64Array(dimensions / 2).fill(needed(path, type, asked.factor)) } };
     case "dynamic":
-      // Its frequencies change in texts longer than the context only.
+      // Its frequencies change in texts longer than the context only, and by a power that two dimensions do not have.
+      if (dimensions < 4) throw refused(path, "rope_scaling", type);
       return { spec: plain };
     case "llama3":
       return { spec: { ...plain, divisors: llama3(path, asked) } };
     case "yarn":
       return { spec: { ...plain, ...yarn(path, asked) } };
     case "longrope":
-    case "su":
       return longrope(path, asked, plain);
     default:
       throw unsupported(path, `asks for rotary scaling (${type})`);
@@ -150,7 +170,7 @@ function llama3(path: string, asked: Asked): Float64Array {
 function yarn(path: string, asked: Asked): Pick<RotarySpec, "divisors" | "factor"> {
   const { dimensions, theta, context } = asked;
   const original = asked.original ?? context;
-  const factor = asked.factor ?? context / original;
+  const factor = asked.factor === null ? context / original : needed(path, "yarn", asked.factor);
   const scale = (mscale: number) => (factor <= 1 ? 1 : 0.1 * mscale * Math.log(factor) + 1);
   const byMscale = asked.mscale && asked.mscale_all_dim ? scale(asked.mscale) / scale(asked.mscale_all_dim) : scale(1);
   if (!Number.isFinite(factor)) throw inconsistent(path, "asks for rotary scaling (yarn) by no factor");

@@ -58,7 +58,7 @@ AttributionResult joined(const PerturbationPlan& plan, int64_t count, Attributio
   for (size_t v = 0; v < plan.value_outputs.size(); ++v) (plan.value_outputs[v] < count ? early : late).push_back(static_cast<int64_t>(v));
   at::Tensor values = at::empty({static_cast<int64_t>(plan.value_outputs.size())}, rest.scores.options());
   values.index_copy_(0, at::tensor(early, at::kLong), first.scores).index_copy_(0, at::tensor(late, at::kLong), rest.scores);
-  first.scores = rest.scores = at::zeros({0, 0});
+  first.scores = at::zeros({0, 0}), rest.scores = at::zeros({static_cast<int64_t>(plan.ids.size()), 0});
   AttributionResult result = joined(common, count, std::move(first), std::move(rest));
   result.scores = values;
   return result;

@@ -62,6 +62,12 @@ export function familySource(family: Family): { source: string; methods: string[
   return { source, methods: [...source.matchAll(/^def (\w+)\(self\b/gm)].map((match) => match[1] as string) };
 }
 
+/** Whether DeepLIFT has a rule for all that a family computes: a mixture's choice of experts jumps between the baseline and the input. */
+export function hasDeepliftRules(name: string): boolean {
+  const family = FAMILIES.find((row) => row.name === name);
+  return !family || !familySource(family).source.includes("ops.tokenlense.experts(");
+}
+
 /**
  * What the addon is told of a checkpoint: its module's attributes and weights.
  * @throws ERR_TOKENLENSE_ARCHITECTURE for a tensor that the family does not use, ERR_TOKENLENSE_FORMAT for one that is

@@ -68,7 +68,7 @@ def values(entry: dict) -> np.ndarray:
 
 
 def write_folder(family: Family, folder: Path) -> list[dict]:
-    config = AutoConfig.for_model(family.model_type, **family.config)
+    config = AutoConfig.for_model(family.model_type, **family.settings)
     torch.manual_seed(0)
     model = AutoModelForCausalLM.from_config(config)
     model.save_pretrained(folder)

@@ -37,6 +37,13 @@ class Family:
     # Texts of more tokens than this have other positions: no batch may hold both.
     switch: int = 0
 
+    # Beside the text model's settings, of a model that has more parts.
+    parts: dict | None = None
+
+    @property
+    def settings(self) -> dict:
+        return self.config if self.parts is None else {**self.parts, "text_config": self.config}
+
     @property
     def config_layers(self) -> int:
         return self.config.get("num_hidden_layers") or self.config["n_layer"]
@@ -122,6 +129,8 @@ LINEAR = {"rope_type": "linear", "rope_theta": 10000.0, "factor": 4.0}
 SHORT, LONG = [1.0, 1.25, 1.5, 3.0], [1.0, 2.0, 8.0, 16.0]
 LONGROPE = {"rope_type": "longrope", "rope_theta": 10000.0, "short_factor": SHORT, "long_factor": LONG, "original_max_position_embeddings": 48}
 PHI3_LONG_FACTOR = 1.0362  # sqrt(1 + ln(64 / 48) / ln 48), as converters write it
+
+SMALL_VISION = {"image_size": 8, "patch_size": 4}
 
 FAMILIES = [
     Family("llama", "llama", {**DECODER}, Gguf("llama", rms(**{"rope.dimension_count": 8}), interleave)),
@@ -252,6 +261,16 @@ FAMILIES = [
             plus,
         ),
         norms_from_zero=True,
+    ),
+    Family(
+        "gemma3 that sees pictures",
+        "gemma3",
+        {**DECODER, "head_dim": 10, "query_pre_attn_scalar": 10, "sliding_window": 6, "sliding_window_pattern": 2},
+        norms_from_zero=True,
+        parts={
+            "vision_config": {**SMALL_VISION, "hidden_size": 8, "intermediate_size": 8, "num_hidden_layers": 1, "num_attention_heads": 2},
+            "mm_tokens_per_image": 4,
+        },
     ),
     Family("olmo2", "olmo2", {**DECODER, "rms_norm_eps": 1e-6}, Gguf("olmo2", rms(), read_by_transformers=False)),
     Family(

@@ -13,16 +13,24 @@ export const gemma2: Family = {
   sources: ["gemma.py"],
   gguf: "gemma2",
   folder: "Gemma2ForCausalLM",
-  blueprint: (checkpoint) => blueprint(checkpoint, { headNorms: false, pattern: 2, largest: 46, softcaps: [50, 30] }),
+  blueprint: (checkpoint) =>
+    blueprint(checkpoint, {
+      ...{ headNorms: false, pattern: 2, largest: 46, softcaps: [50, 30] },
+      ...{ vocabulary: 256_000, context: 8192 },
+    }),
 };
 
-/** Gemma 3 (Kamath et al. 2025, arXiv:2503.19786), its text models: five layers of six see a window, with positions of their own. */
+/** Gemma 3 (Kamath et al. 2025, arXiv:2503.19786), texts alone: five layers of six see a window, with positions of their own. */
 export const gemma3: Family = {
   name: "gemma3",
   sources: ["gemma.py"],
   gguf: "gemma3",
   folder: "Gemma3ForCausalLM",
-  blueprint: (checkpoint) => blueprint(checkpoint, { headNorms: true, pattern: 6, largest: 62, softcaps: [0, 0] }),
+  blueprint: (checkpoint) =>
+    blueprint(checkpoint, {
+      ...{ headNorms: true, pattern: 6, largest: 62, softcaps: [0, 0] },
+      ...{ vocabulary: 262_208, context: 131_072 },
+    }),
 };
 
 interface Traits {
@@ -33,9 +41,12 @@ interface Traits {
   largest: number;
   /** Of attention's scores and of logits, where the settings do not say. */
   softcaps: [number, number];
+  /** Where config.json does not say. */
+  vocabulary: number;
+  context: number;
 }
 
-/** Rotary base of the layers that see a window, which GGUF leaves out. */
+/** Rotary base of the layers that see a window, which GGUF left out at first. */
 const LOCAL_THETA = 10_000;
 
 interface Settings extends Omit<Blueprint, "buffers" | "integers" | "floats" | "normedParts"> {
@@ -72,6 +83,9 @@ function blueprint(checkpoint: Checkpoint, traits: Traits): Blueprint {
 const ggufSettings = ggufRotary.extend({
   "attention.layer_norm_rms_epsilon": real,
   "attention.sliding_window": count.optional(),
+  // Every so many layers one sees all; or of each layer whether it sees a window.
+  "attention.sliding_window_pattern": z.union([count, z.array(z.boolean())]).optional(),
+  "rope.freq_base_swa": real.default(LOCAL_THETA),
   attn_logit_softcapping: z.number().nonnegative().optional(),
   final_logit_softcapping: z.number().nonnegative().optional(),
 });
@@ -80,11 +94,16 @@ function fromGguf(checkpoint: Checkpoint, traits: Traits): Settings {
   const { read, sizes } = readGguf(checkpoint, ggufSettings);
   const spec = onlyTable(checkpoint.path, rotaryOfGguf(checkpoint, read, sizes));
   const scaled = sizes.layers === traits.largest ? sizes.width / sizes.heads : sizes.headDim;
-  const sees = Array.from({ length: sizes.layers }, (_, i) => (i + 1) % traits.pattern === 0);
+  const pattern = read["attention.sliding_window_pattern"] ?? traits.pattern;
+  const sees = Array.from({ length: sizes.layers }, (_, i) =>
+    typeof pattern === "number" ? (i + 1) % pattern === 0 : pattern[i] === false,
+  );
   return {
     sizes,
     tied: isTied(checkpoint, true),
-    rotary: traits.headNorms ? [spec, { dimensions: spec.dimensions, theta: LOCAL_THETA, factor: 1 }] : [spec],
+    rotary: traits.headNorms
+      ? [spec, { dimensions: spec.dimensions, theta: read["rope.freq_base_swa"], factor: 1 }]
+      : [spec],
     rotaryOf: sees.map((all) => (all || !traits.headNorms ? 0 : 1)),
     windows: sees.map((all) => (all ? 0 : (read["attention.sliding_window"] ?? 0))),
     normEps: read["attention.layer_norm_rms_epsilon"],
@@ -122,13 +141,13 @@ function onlyTable(path: string, { spec, long }: Rotary): RotarySpec {
 // Defaults are those of transformers' Gemma2Config and Gemma3TextConfig.
 const folderSettings = folderRotary.extend({
   num_hidden_layers: layerCount,
-  num_attention_heads: count,
-  num_key_value_heads: count,
+  num_attention_heads: count.default(8),
+  num_key_value_heads: count.default(4),
   head_dim: count.default(256),
   hidden_size: count,
   intermediate_size: count,
-  vocab_size: count,
-  max_position_embeddings: count.default(8192),
+  vocab_size: count.optional(),
+  max_position_embeddings: count.optional(),
   rms_norm_eps: real.default(1e-6),
   hidden_activation: z.string().nullish(),
   query_pre_attn_scalar: real.default(256),
@@ -151,7 +170,8 @@ function fromFolder(checkpoint: Checkpoint, traits: Traits): Settings {
   // transformers' Gemma 3 has the setting, and does not go by it.
   if (traits.headNorms && read.attn_logit_softcapping)
     throw refused(path, "attn_logit_softcapping", read.attn_logit_softcapping);
-  const sizes = folderSizes(read);
+  const { vocab_size = traits.vocabulary, max_position_embeddings = traits.context } = read;
+  const sizes = folderSizes({ ...read, vocab_size, max_position_embeddings });
   const { full, local } = tables(path, read, sizes, traits);
   const pattern = read.sliding_window_pattern ?? traits.pattern;
   const sees = read.layer_types

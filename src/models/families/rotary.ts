@@ -101,7 +101,9 @@ export function rotaryOfGguf(checkpoint: Checkpoint, read: GgufRotary, { headDim
     theta: read["rope.freq_base"],
     // Llama 3's and Phi-3's converted files have tables in place of it.
     ...(short && factor === 1 ? {} : { factor }),
-    attention_factor: read["rope.scaling.attn_factor"],
+    attention_factor: read["rope.scaling.attn_factor"] ?? read["rope.scaling.yarn_attn_factor"],
+    beta_fast: read["rope.scaling.yarn_beta_fast"],
+    beta_slow: read["rope.scaling.yarn_beta_slow"],
     original,
     context,
     ...(short ? { short_factor: [...readFloats(short)] } : {}),

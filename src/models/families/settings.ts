@@ -33,6 +33,9 @@ function parse<T extends z.ZodType>(path: string, what: string, schema: T, value
 const NEUTRAL: Record<string, { neutral: readonly MetadataValue[]; asks: string }> = {
   expert_count: { neutral: [0], asks: "mixture-of-experts layers" },
   expert_used_count: { neutral: [0], asks: "mixture-of-experts layers" },
+  // Shares by softmax.
+  expert_gating_func: { neutral: [1], asks: "another choice of experts" },
+  "rope.scaling.yarn_ext_factor": { neutral: [1], asks: "another rotary scaling" },
   "attention.causal": { neutral: [true], asks: "attention that is not causal" },
   "attention.sliding_window": { neutral: [0], asks: "sliding-window attention" },
 };
@@ -58,6 +61,10 @@ export const ggufRotary = z.object({
   "rope.scaling.factor": z.number().nonnegative().optional(),
   "rope.scaling.original_context_length": count.optional(),
   "rope.scaling.attn_factor": real.optional(),
+  // YaRN's, as the converter takes them from config.json.
+  "rope.scaling.yarn_attn_factor": real.optional(),
+  "rope.scaling.yarn_beta_fast": real.optional(),
+  "rope.scaling.yarn_beta_slow": real.optional(),
   "rope.scaling.finetuned": z.boolean().optional(),
   "rope.scale_linear": z.number().nonnegative().optional(),
 });

@@ -74,8 +74,8 @@ class PartNormBackward : public RaggedNode {
     for (size_t p = 0; p < parts_.size(); ++p) {
       const auto part = static_cast<int64_t>(p);
       const at::Tensor scaled = gs[p] * weights[p];
-      const at::Tensor dx = factors_.scale.narrow(-1, part, 1) * scaled -
-                            xs[p] * (factors_.curve.narrow(-1, part, 1) * (scaled * xs[p]).mean(-1, true));
+      const at::Tensor dx =
+          factors_.scale.narrow(-1, part, 1) * scaled - xs[p] * (factors_.curve.narrow(-1, part, 1) * (scaled * xs[p]).mean(-1, true));
       out.push_back(centred_ ? dx - dx.mean(-1, true) : dx);
     }
     out.push_back(g.narrow(-1, columns, g.size(-1) - columns));

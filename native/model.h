@@ -18,6 +18,8 @@ struct Model {
   int64_t integer(const std::string& name) const { return module.attr(name).toInt(); }
 
   at::Tensor call(const std::string& method, std::vector<c10::IValue> arguments) const;
+  /// A text of more tokens than this has other positions (LongRoPE); 0: none has.
+  int64_t long_after() const { return module.hasattr("long_after") ? integer("long_after") : 0; }
   /// Tokens in the vocabulary.
   int64_t vocabulary() const;
   /// logits of hidden rows [rows, width]: the final norm, where there is one, and the head.

@@ -13,7 +13,8 @@ import { native } from "./install/binding.js";
 import { packageVersion } from "./install/package.js";
 import { resolveChoice } from "./methods/choice.js";
 import type { Method, MethodName, MethodOptions } from "./methods/index.js";
-import { lacking } from "./methods/method.js";
+import { DEEPLIFT_RULES, lacking } from "./methods/method.js";
+import type { Contract } from "./models/contract.js";
 import type { Model } from "./models/model.js";
 import type { AttributionPlan } from "./native.js";
 import {
@@ -194,19 +195,22 @@ async function sequence(
 
 /** @throws ERR_TOKENLENSE_CAPABILITY naming what the model lacks. */
 export function requireCapability(model: Model, method: Method): void {
-  const missing = lacking(method, model.contract.methods);
+  const missing = lacking(method, model.contract);
   if (!missing) return;
   const sets = missing.map((names) => names.join(", "));
   throw new TokenlenseError(
     "ERR_TOKENLENSE_CAPABILITY",
     `The method "${method.name}" needs what ${model.name} does not have: ${sets.join("; or ")}.`,
-    {
-      hint:
-        model.contract.contract === "minimal"
-          ? "It has the minimal contract, for gradients, paths and perturbations; models of a built-in family have layers too."
-          : "Build the model again from its folder or GGUF file: archives of this version have it.",
-    },
+    { hint: wayOut(model.contract, missing.flat()) },
   );
+}
+
+function wayOut({ contract }: Contract, missing: readonly string[]): string {
+  if (contract === "minimal")
+    return "It has the minimal contract, for gradients, paths and perturbations; models of a built-in family have layers too.";
+  if (missing.includes(DEEPLIFT_RULES))
+    return "There is none for a mixture of experts, whose choice jumps between the baseline and the input. Use integrated_gradients, input_x_gradient or attnlrp.";
+  return "Build the model again from its folder or GGUF file: archives of this version have it.";
 }
 
 async function timed<T>(timings: Record<string, number>, phase: string, work: () => Promise<T>): Promise<T> {

@@ -4,6 +4,7 @@
 
 // tokenlense::rms_norm_parts(x, weight, parts, epsilon): RMS norm of runs of columns, each by itself: `parts` are their widths, from the
 // first column on; columns after them stay. Query and key norms: of each head (Qwen 3, Gemma 3), of all queries and all keys (OLMo 2).
+// tokenlense::layer_norm_parts(…): likewise layer norms without biases, of each head (StableLM 2 12B).
 
 namespace tokenlense {
 namespace {
@@ -16,17 +17,22 @@ int64_t columns_of(at::IntArrayRef parts) {
   return sum;
 }
 
-// Of each part: dx = scale·(w∘g) − x · curve/d · Σ(w∘g∘x), as norm.h has it. x [columns], scales and curves [parts] per row.
+// Of each part: dx = scale·(w∘g) − x · curve/d · Σ(w∘g∘x), as norm.h has it, and where x is centred less its mean. x [columns], scales and
+// curves [parts] per row.
 TOKENLENSE_VECTORISED void part_norm_row(float* out, const float* g, const float* x, const float* w, const float* scales,
-                                         const float* curves, const int64_t* parts, int64_t count) {
+                                         const float* curves, const int64_t* parts, int64_t count, bool centred) {
   for (int64_t p = 0; p < count; ++p) {
     const int64_t width = parts[p];
-    float dot = 0;
-#pragma omp simd reduction(+ : dot)
-    for (int64_t j = 0; j < width; ++j) dot += g[j] * w[j] * x[j];
+    float sum = 0, dot = 0;
+#pragma omp simd reduction(+ : sum, dot)
+    for (int64_t j = 0; j < width; ++j) {
+      sum += g[j] * w[j];
+      dot += g[j] * w[j] * x[j];
+    }
     const float scale = scales[p], slope = -dot * curves[p] / static_cast<float>(width);
+    const float mean = centred ? sum / static_cast<float>(width) : 0;
 #pragma omp simd
-    for (int64_t j = 0; j < width; ++j) out[j] = scale * (g[j] * w[j]) + slope * x[j];
+    for (int64_t j = 0; j < width; ++j) out[j] = scale * (g[j] * w[j] - mean) + slope * x[j];
     out += width, g += width, x += width, w += width;
   }
 }
@@ -34,8 +40,8 @@ TOKENLENSE_VECTORISED void part_norm_row(float* out, const float* g, const float
 class PartNormBackward : public RaggedNode {
  public:
   /// x [batch, length, columns] and inverse [batch, length, parts], contiguous.
-  PartNormBackward(const at::Tensor& x, at::Tensor weight, const at::Tensor& inverse, Parts parts, Rules rules)
-      : factors_(x, inverse, rules), weight_(std::move(weight)), parts_(std::move(parts)) {
+  PartNormBackward(const at::Tensor& x, at::Tensor weight, const at::Tensor& inverse, Parts parts, bool centred, Rules rules)
+      : factors_(x, inverse, rules), weight_(std::move(weight)), parts_(std::move(parts)), centred_(centred) {
     pairs_ = rules == Rules::deeplift;
     length_ = factors_.x.size(-2);
   }
@@ -53,7 +59,7 @@ class PartNormBackward : public RaggedNode {
       for (int64_t i = 0; i < n; ++i) {
         float* row = rows + (packed + i) * width;
         part_norm_row(row, row, x + (saved + i) * columns, w, scale + (saved + i) * count, curve + (saved + i) * count, parts_.data(),
-                      count);
+                      count, centred_);
       }
     });
     return out;
@@ -68,8 +74,9 @@ class PartNormBackward : public RaggedNode {
     for (size_t p = 0; p < parts_.size(); ++p) {
       const auto part = static_cast<int64_t>(p);
       const at::Tensor scaled = gs[p] * weights[p];
-      out.push_back(factors_.scale.narrow(-1, part, 1) * scaled -
-                    xs[p] * (factors_.curve.narrow(-1, part, 1) * (scaled * xs[p]).mean(-1, true)));
+      const at::Tensor dx =
+          factors_.scale.narrow(-1, part, 1) * scaled - xs[p] * (factors_.curve.narrow(-1, part, 1) * (scaled * xs[p]).mean(-1, true));
+      out.push_back(centred_ ? dx - dx.mean(-1, true) : dx);
     }
     out.push_back(g.narrow(-1, columns, g.size(-1) - columns));
     return at::cat(out, -1);
@@ -79,6 +86,7 @@ class PartNormBackward : public RaggedNode {
   NormFactors factors_;
   at::Tensor weight_;
   Parts parts_;
+  bool centred_;
 };
 
 at::Tensor inverse_of_parts(const at::Tensor& x, at::IntArrayRef parts, double epsilon) {
@@ -87,21 +95,45 @@ at::Tensor inverse_of_parts(const at::Tensor& x, at::IntArrayRef parts, double e
   return at::cat(inverse, -1);
 }
 
-at::Tensor part_norm_autograd(const at::Tensor& x, const at::Tensor& weight, at::IntArrayRef parts, double epsilon) {
+at::Tensor centre_parts(const at::Tensor& x, at::IntArrayRef parts) {
+  std::vector<at::Tensor> centred;
+  for (const at::Tensor& part : x.split_with_sizes(parts, -1)) centred.push_back(part - part.mean(-1, true));
+  return at::cat(centred, -1);
+}
+
+at::Tensor part_norm(const at::Tensor& x, const at::Tensor& weight, at::IntArrayRef parts, double epsilon, bool centred) {
   at::AutoDispatchBelowADInplaceOrView below;
   const int64_t columns = columns_of(parts);
-  const at::Tensor normed = x.detach().narrow(-1, 0, columns).contiguous(), inverse = inverse_of_parts(normed, parts, epsilon);
+  const at::Tensor own = x.detach().narrow(-1, 0, columns), normed = centred ? centre_parts(own, parts) : own.contiguous();
+  const at::Tensor inverse = inverse_of_parts(normed, parts, epsilon);
   const at::Tensor widths = at::tensor(parts, at::TensorOptions().dtype(at::kLong).device(x.device()));
   at::Tensor y = x.detach().clone();
   y.narrow(-1, 0, columns).copy_(normed * inverse.repeat_interleave(widths, -1) * weight);
-  if (recording(x)) record<PartNormBackward>(y, x, normed, weight, inverse, parts.vec(), current_rules());
+  if (recording(x)) record<PartNormBackward>(y, x, normed, weight, inverse, parts.vec(), centred, current_rules());
   return y;
+}
+
+at::Tensor rms_norm_parts(const at::Tensor& x, const at::Tensor& weight, at::IntArrayRef parts, double epsilon) {
+  return part_norm(x, weight, parts, epsilon, false);
+}
+
+at::Tensor layer_norm_parts(const at::Tensor& x, const at::Tensor& weight, at::IntArrayRef parts, double epsilon) {
+  return part_norm(x, weight, parts, epsilon, true);
 }
 
 }  // namespace
 
-TORCH_LIBRARY_FRAGMENT(tokenlense, m) { m.def("rms_norm_parts(Tensor x, Tensor weight, int[] parts, float epsilon) -> Tensor"); }
-TORCH_LIBRARY_IMPL(tokenlense, CompositeExplicitAutograd, m) { m.impl("rms_norm_parts", part_norm_autograd); }
-TORCH_LIBRARY_IMPL(tokenlense, Autograd, m) { m.impl("rms_norm_parts", part_norm_autograd); }
+TORCH_LIBRARY_FRAGMENT(tokenlense, m) {
+  m.def("rms_norm_parts(Tensor x, Tensor weight, int[] parts, float epsilon) -> Tensor");
+  m.def("layer_norm_parts(Tensor x, Tensor weight, int[] parts, float epsilon) -> Tensor");
+}
+TORCH_LIBRARY_IMPL(tokenlense, CompositeExplicitAutograd, m) {
+  m.impl("rms_norm_parts", rms_norm_parts);
+  m.impl("layer_norm_parts", layer_norm_parts);
+}
+TORCH_LIBRARY_IMPL(tokenlense, Autograd, m) {
+  m.impl("rms_norm_parts", rms_norm_parts);
+  m.impl("layer_norm_parts", layer_norm_parts);
+}
 
 }  // namespace tokenlense

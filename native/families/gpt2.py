@@ -1,4 +1,4 @@
-# GPT-2 (Radford et al. 2019) and OPT (Zhang et al. 2022): learned positions.
+# GPT-2 (Radford et al. 2019): learned positions.
 
 def enter(self, i: int, x: Tensor, start: int) -> Tensor:
     if i > 0:

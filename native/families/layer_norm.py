@@ -6,7 +6,10 @@ def embed(self, ids: Tensor) -> Tensor:
 
 def project(self, i: int, x: Tensor) -> Tensor:
     h = ops.tokenlense.layer_norm(x, self.attention_norm[i], self.attention_norm_bias[i], self.norm_eps)
-    return ops.tokenlense.linear(h, self.qkv[i], self.qkv_bias[i])
+    qkv = ops.tokenlense.linear(h, self.qkv[i], self.qkv_bias[i])
+    if len(self.normed_parts) == 0:
+        return qkv
+    return ops.tokenlense.layer_norm_parts(qkv, self.qk_norm[i], self.normed_parts, self.norm_eps)
 
 # `mlp` is the layer's own; where `parallel` is 1 it stands beside attention, with a norm of its own, else after it.
 def rest(self, i: int, x: Tensor, a: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-# StableLM (Bellagente et al. 2024): rotary positions in a part of each head, a gated MLP.
+# StableLM (Bellagente et al. 2024): rotary positions in a part of each head, a gated MLP; in 12B norms of each head's queries and keys.
 
 def enter(self, i: int, x: Tensor, start: int) -> Tensor:
     return x

@@ -4,6 +4,7 @@
 
 #include "../autograd/gemm.h"
 #include "../error.h"
+#include "crossing.h"
 #include "forward.h"
 
 namespace tokenlense {
@@ -20,6 +21,14 @@ AttributionResult run(const Model& model, const InternalsPlan& plan, TaskContext
   return attribute_internals(model, plan, context);
 }
 
+template <class Kind>
+AttributionResult run_halves(const Model& model, const Kind& plan, int64_t count, TaskContext& context) {
+  const auto [first, rest] = split(plan, count);
+  HalfContext early(context, 0), late(context, 1);
+  AttributionResult before = run(model, first, early);
+  return joined(plan, count, std::move(before), run(model, rest, late));
+}
+
 }  // namespace
 
 AttributionResult attribute(const Model& model, const AttributionPlan& plan, TaskContext& context) {
@@ -33,7 +42,8 @@ AttributionResult attribute(const Model& model, const AttributionPlan& plan, Tas
                                      std::to_string(stage_count(model)) + ", from 0 on.");
         const auto start = std::chrono::steady_clock::now();
         reset_flops();
-        AttributionResult result = run(model, kind, context);
+        const int64_t before = outputs_before_switch(model, kind);
+        AttributionResult result = before > 0 ? run_halves(model, kind, before, context) : run(model, kind, context);
         result.flops = counted_flops();
         result.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
         return result;

@@ -46,6 +46,14 @@ at::Tensor through_stages(const Model& model, at::Tensor x, int64_t from, int64_
   return x;
 }
 
+at::Tensor hidden_states(const Model& model, const std::vector<int64_t>& ids, TaskContext& context) {
+  const at::Tensor input = embed(model, ids);
+  const auto hidden = [&](const at::Tensor& x) { return through_stages(model, x, 0, stage_count(model), context)[0]; };
+  const int64_t length = input.size(1), after = model.long_after();
+  if (after == 0 || length <= after) return hidden(input);
+  return at::cat({hidden(input.narrow(1, 0, after)), hidden(input).narrow(0, after, length - after)});
+}
+
 StagedForward::StagedForward(const Model& model, at::Tensor inputs, int64_t first, int64_t graph_budget, Rules rules, TaskContext& context)
     : model_(model), first_(first), rules_(rules) {
   if (rules == Rules::deeplift && model.module.hasattr("experts_used"))

@@ -18,6 +18,9 @@ int64_t stage_count(const Model& model);
 at::Tensor through_stage(const Model& model, int64_t stage, const at::Tensor& x);
 at::Tensor through_stages(const Model& model, at::Tensor x, int64_t from, int64_t to, TaskContext& context);
 
+/// Hidden states [length, width] of a text, each as the model reads the text up to it: where positions switch, in two passes.
+at::Tensor hidden_states(const Model& model, const std::vector<int64_t>& ids, TaskContext& context);
+
 /// The model from the input of one stage to hidden states, in stages. Gradient graphs are kept where memory allows, else rebuilt from each
 /// stage's input when its turn comes: one more forward pass.
 class StagedForward {

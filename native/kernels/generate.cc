@@ -24,6 +24,9 @@ class Reader {
   }
 
   at::Tensor read(const std::vector<int64_t>& ids, TaskContext& context) {
+    // With other positions every key is another: all is read once more.
+    const auto switched = static_cast<size_t>(model_.long_after());
+    if (read_ <= switched && ids.size() > switched) read_ = 0;
     const size_t from = cached_ ? read_ : 0;
     const at::Tensor fresh =
         at::tensor(at::ArrayRef<int64_t>(ids.data() + from, ids.size() - from), at::kLong).unsqueeze(0).to(model_.device);

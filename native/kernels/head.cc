@@ -22,7 +22,7 @@ bool Head::any_step(bool (*asks)(const StepFunction&)) const {
 void Head::read_contrast() {
   if (!plan_.contrast) throw Error("INPUT", "This step function sets the outputs against another text: a contrast is needed.");
   const auto& contrast = *plan_.contrast;
-  const at::Tensor hidden = through_stages(model_, embed(model_, contrast.ids), 0, stage_count(model_), context_)[0];
+  const at::Tensor hidden = hidden_states(model_, contrast.ids, context_);
   std::vector<int64_t> rows;
   for (const int64_t position : contrast.positions) rows.push_back(position - 1);
   contrast_hidden_ = hidden.index_select(0, at::tensor(rows, at::kLong).to(model_.device));
@@ -42,7 +42,8 @@ void Head::read_noise() {
     for (int64_t i = 0; i < stage_count(model_); ++i) {
       context_.check();
       const at::Tensor next = through_stage(model_, i, x);
-      x = model_.layered() ? x + dropped(next - x) : next;
+      // A first layer that widens the embeddings adds nothing to them.
+      x = model_.layered() && next.size(2) == x.size(2) ? x + dropped(next - x) : next;
     }
     const at::Tensor hidden = rows_before_outputs(x);
     std::vector<at::Tensor> parts;

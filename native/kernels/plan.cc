@@ -6,8 +6,8 @@ namespace tokenlense {
 
 std::string Plan::output_name(int64_t output) const {
   const int64_t position = prompt_length + output;
-  return "output " + std::to_string(output) + " (position " + std::to_string(position) + ", token id " + std::to_string(ids[position]) +
-         ")";
+  return "output " + std::to_string(outputs_before + output) + " (position " + std::to_string(position) + ", token id " +
+         std::to_string(ids[position]) + ")";
 }
 
 void require_finite(const at::Tensor& per_output, const Plan& plan, const std::string& what) {

@@ -38,8 +38,9 @@ struct Plan {
   std::vector<StepFunction> step_scores;
   std::optional<Contrast> contrast;
   Dropout dropout;
-  bool logits = false;    // give the logits before every output too
-  int64_t memory_budget;  // bytes of working memory, weights not counted
+  bool logits = false;         // give the logits before every output too
+  int64_t memory_budget;       // bytes of working memory, weights not counted
+  int64_t outputs_before = 0;  // where this is a part of a plan: outputs before its own
   Engine engine;
 
   int64_t outputs() const { return static_cast<int64_t>(ids.size()) - prompt_length; }

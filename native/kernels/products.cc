@@ -111,7 +111,7 @@ ProductsReport dense(const Model& model, const StagedForward& whole, const std::
                      const ProductsBudget& budget, Engine engine, Progress& progress, const ProductSink& sink) {
   const at::Tensor& inputs = whole.inputs();
   const int64_t bytes = budget.plan.memory_budget;
-  const int64_t width = inputs.size(2), pairs = whole.rules() == Rules::deeplift ? inputs.size(0) / 2 : 0;
+  const int64_t width = whole.hidden().size(2), pairs = whole.rules() == Rules::deeplift ? inputs.size(0) / 2 : 0;
   // Backward holds about as much again as the graph, per cotangent; the graph itself is not held batched.
   const int64_t one = whole.stage_bytes() / inputs.size(0) * (pairs ? 2 : 1), per_target = std::max<int64_t>(1, 2 * one);
   const int64_t fixed = whole.bytes() + whole.count() * one + budget.reserved;

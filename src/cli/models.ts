@@ -109,7 +109,7 @@ export async function inspectCommand(name: string, flags: Flags): Promise<void> 
   });
   const { contract, archive } = found;
   const attribution = Object.values(methods)
-    .filter((method) => !lacking(method, contract.methods))
+    .filter((method) => !lacking(method, contract))
     .map((method) => method.name);
   print(flags, { ...found, attribution }, [
     found.name,

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { defineMethod, layeredNeeds } from "./method.js";
+import { deepliftNeeds, defineMethod } from "./method.js";
 import { aggregate, baseline, baselinePlan, embeddingDimension, reductions } from "./options.js";
 
 /**
@@ -22,7 +22,7 @@ export const deeplift = defineMethod({
   cost: "gradient",
   options: z.strictObject({ baseline, aggregate }),
   step: "probability",
-  needs: layeredNeeds,
+  needs: deepliftNeeds,
   dimensions: embeddingDimension,
   plan: ({ baseline, aggregate }, context) => ({
     kind: "gradient",

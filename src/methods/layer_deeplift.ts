@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { deeplift } from "./deeplift.js";
-import { defineMethod, layeredNeeds } from "./method.js";
+import { deepliftNeeds, defineMethod } from "./method.js";
 import { embeddingDimension, layer, requireLayer } from "./options.js";
 
 export const layerDeeplift = defineMethod({
@@ -10,7 +10,7 @@ export const layerDeeplift = defineMethod({
   cost: "gradient",
   options: z.strictObject({ layer, ...deeplift.options.shape }),
   step: "probability",
-  needs: layeredNeeds,
+  needs: deepliftNeeds,
   dimensions: embeddingDimension,
   plan: ({ layer, ...options }, context) => ({
     ...deeplift.plan(options, context),

@@ -1,4 +1,6 @@
 import type { z } from "zod";
+import type { Contract } from "../models/contract.js";
+import { hasDeepliftRules } from "../models/families/index.js";
 import type { Model } from "../models/model.js";
 import type { AttributionPlan, PlanBase } from "../native.js";
 import type { StepName } from "../steps/index.js";
@@ -30,7 +32,7 @@ export interface Method<Options extends z.ZodType = z.ZodType> {
   step: StepName;
   /** The only ones that the method is defined for; undefined: any. */
   steps?: readonly StepName[];
-  /** Sets of TorchScript methods; the archive must have all of one set. */
+  /** Sets of what an archive may offer ({@link offered}); it must have all of one set. */
   needs: readonly (readonly string[])[];
   /** Names of the scores' dimensions after [sequence, outputs]. */
   dimensions?(options: z.output<Options>): readonly string[];
@@ -42,8 +44,14 @@ export function defineMethod<Options extends z.ZodType>(method: Method<Options>)
   return method;
 }
 
-/** What an archive with these TorchScript methods lacks of each of the sets that would do; undefined: nothing. */
-export function lacking({ needs }: Pick<Method, "needs">, present: readonly string[]): string[][] | undefined {
+/** What an archive offers to methods: TorchScript methods of its module, and rules. */
+export function offered({ family, methods }: Contract): string[] {
+  return hasDeepliftRules(family) ? [...methods, DEEPLIFT_RULES] : methods;
+}
+
+/** What an archive lacks of each of the sets that would do; undefined: nothing. */
+export function lacking({ needs }: Pick<Method, "needs">, contract: Contract): string[][] | undefined {
+  const present = offered(contract);
   const missing = needs.map((set) => set.filter((name) => !present.includes(name)));
   return missing.some((names) => names.length === 0) ? undefined : missing;
 }
@@ -54,6 +62,8 @@ const layered = ["embed", "layer", "final", "logits"] as const;
 export const gradientNeeds = [layered, ["embed", "hidden", "logits"]] as const;
 /** Layers, and rules of their operators. */
 export const layeredNeeds = [layered] as const;
+export const DEEPLIFT_RULES = "a DeepLIFT rule for every operator";
+export const deepliftNeeds = [[...layered, DEEPLIFT_RULES]] as const;
 export const attentionNeeds = [[...layered, "attention"]] as const;
 export const zeroingNeeds = [[...layered, "layer_zeroed"]] as const;
 

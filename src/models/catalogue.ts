@@ -12,6 +12,7 @@ import { CONFIG } from "./folder.js";
 import { readGguf } from "./gguf.js";
 import { CachedRepository, cachedRepositories } from "./hub-cache.js";
 import { isGguf, parseHubSource } from "./hub-source.js";
+import { textSettings } from "./text-part.js";
 
 /** A model on this machine: a file of this package's cache, or a repository in the hub's cache, which Python shares. */
 export interface CachedModel {
@@ -165,7 +166,7 @@ async function repositoryFamily(repository: CachedRepository): Promise<string | 
 async function folderFamily(folder: string): Promise<string | null> {
   try {
     const config = JSON.parse(await readFile(join(folder, CONFIG), "utf8")) as Record<string, MetadataValue>;
-    const settings = new Map(Object.entries(config));
+    const settings = new Map(Object.entries(textSettings(config).settings));
     return familyOf({ format: "folder", path: folder, settings, tensors: new Map() }).name;
   } catch {
     return null; // no model, or of another family

@@ -68,8 +68,13 @@ export function readFloats({ name, file, offset, encoding, shape }: StoredTensor
 /** ERR_TOKENLENSE_ARCHITECTURE for a part of the architecture that the family's source does not compute. */
 export function unsupported(path: string, what: string): TokenlenseError {
   return new TokenlenseError("ERR_TOKENLENSE_ARCHITECTURE", `${path} ${what}.`, {
-    hint: "The results would be wrong, so this version refuses it. Take another model of the family.",
+    hint: "The results would be wrong, so this version refuses it. Take another model of the family, or make an archive of its Hugging Face folder by `tokenlense export`, with transformers.",
   });
+}
+
+/** The same for a setting of config.json. */
+export function refused(path: string, name: string, value: unknown): TokenlenseError {
+  return unsupported(path, `asks for what this version does not compute: ${name} = ${JSON.stringify(value)}`);
 }
 
 /** What a schema found wrong, in one line. */

@@ -5,6 +5,7 @@ import { z } from "zod";
 import { TokenlenseError } from "../errors.js";
 import { type Checkpoint, inconsistent, type MetadataValue, problems, type StoredTensor } from "./checkpoint.js";
 import { readSafetensors } from "./safetensors.js";
+import { textSettings, textTensor } from "./text-part.js";
 import type { TokenizerFiles, TokenizerJson } from "./tokenizer-json.js";
 import { loadLibrary } from "./tokenizer-library.js";
 
@@ -51,13 +52,12 @@ async function weightFiles(folder: string): Promise<string[]> {
 }
 
 /**
- * Reads a Hugging Face folder: its config.json, and where each tensor lies.
+ * Reads a Hugging Face folder: its config.json, and where each tensor lies; of a model that sees pictures too, the text model's.
  * @throws ERR_TOKENLENSE_FILE, _FORMAT, _QUANTISATION as {@link readSafetensors}.
  */
 export async function readFolder(folder: string): Promise<Checkpoint> {
-  const config = await readJson(folder, CONFIG, z.looseObject({}));
-  const settings = new Map(Object.entries(config ?? {}) as [string, MetadataValue][]);
-  if (settings.get("quantization_config")) {
+  const config = ((await readJson(folder, CONFIG, z.looseObject({}))) ?? {}) as Record<string, MetadataValue>;
+  if (config.quantization_config) {
     throw new TokenlenseError(
       "ERR_TOKENLENSE_QUANTISATION",
       `${folder} holds quantised weights (quantization_config).`,
@@ -66,21 +66,25 @@ export async function readFolder(folder: string): Promise<Checkpoint> {
       },
     );
   }
+  const { settings, part } = textSettings(config);
   const tensors = new Map<string, StoredTensor>();
   for (const name of await weightFiles(folder)) {
-    for (const tensor of await readSafetensors(join(folder, name), DERIVED)) tensors.set(tensor.name, tensor);
+    for (const tensor of await readSafetensors(join(folder, name), DERIVED)) {
+      const own = part ? textTensor(tensor.name) : tensor.name;
+      if (own !== undefined) tensors.set(own, tensor);
+    }
   }
-  return { format: "folder", path: folder, settings, tensors };
+  return { format: "folder", path: folder, settings: new Map(Object.entries(settings)), tensors };
 }
 
-const part = z.looseObject({ type: z.string() });
+const step = z.looseObject({ type: z.string() });
 const tokenizerSchema = z.looseObject({
   added_tokens: z.array(z.looseObject({ id: z.int(), content: z.string() })).default([]),
-  normalizer: part.nullable().default(null),
-  pre_tokenizer: part.nullable().default(null),
-  post_processor: part.nullable().default(null),
-  decoder: part.nullable().default(null),
-  model: part,
+  normalizer: step.nullable().default(null),
+  pre_tokenizer: step.nullable().default(null),
+  post_processor: step.nullable().default(null),
+  decoder: step.nullable().default(null),
+  model: step,
 });
 
 const tokenIds = z.union([z.int(), z.array(z.int())]).nullish();

@@ -68,7 +68,7 @@ def values(entry: dict) -> np.ndarray:
 
 
 def write_folder(family: Family, folder: Path) -> list[dict]:
-    config = AutoConfig.for_model(family.model_type, **family.config)
+    config = AutoConfig.for_model(family.model_type, **family.settings)
     torch.manual_seed(0)
     model = AutoModelForCausalLM.from_config(config)
     model.save_pretrained(folder)
@@ -100,17 +100,26 @@ def padded(model, sequences: list[list[int]], embeds_grad: bool = False):
     return model(**arguments).logits, embeds
 
 
-def reference(model, vocabulary: int) -> dict:
+def batches(model, sequences: list[list[int]], switch: int):
+    """Of each sequence its logits [tokens, vocabulary], their batch's embeddings, and its row there."""
+    groups = [sequences] if not switch else [[s for s in sequences if len(s) <= switch], [s for s in sequences if len(s) > switch]]
+    for group in groups:
+        logits, embeds = padded(model, group, embeds_grad=True)
+        for row, sequence in enumerate(group):
+            yield sequence, logits[row, -len(sequence) :], embeds, row
+
+
+def reference(model, vocabulary: int, switch: int = 0) -> dict:
     sequences = [[int(i) for i in (uniform(1000 + n, n) + 1) / 2 * vocabulary] for n in LENGTHS]
-    logits, embeds = padded(model, sequences, embeds_grad=True)
     cases = []
-    for row, sequence in enumerate(sequences):
+    for sequence, own, embeds, row in batches(model, sequences, switch):
         n = len(sequence)
-        own = logits[row, -n:]
         alone = model(input_ids=torch.tensor([sequence]), use_cache=False).logits[0]
         assert (own - alone).abs().max() <= 1e-5 * alone.abs().max(), "left padding changes the logits"
         top = own[-1].argmax()
         (gradient,) = torch.autograd.grad(own[-1, top], embeds, retain_graph=True)
+        if switch and n > switch:  # what comes before the switch is read as the text was that long
+            own = torch.cat([model(input_ids=torch.tensor([sequence[:switch]]), use_cache=False).logits[0], own[switch:]])
         targets = torch.tensor(sequence[1:], dtype=torch.long)
         cases.append(
             {
@@ -123,7 +132,10 @@ def reference(model, vocabulary: int) -> dict:
             }
         )
     prompt = torch.tensor([sequences[1]])
-    greedy = model.generate(prompt, attention_mask=torch.ones_like(prompt), do_sample=False, max_new_tokens=GREEDY, use_cache=False, pad_token_id=0)
+    options = {"attention_mask": torch.ones_like(prompt), "do_sample": False, "max_new_tokens": GREEDY, "pad_token_id": 0}
+    greedy = model.generate(prompt, **options, use_cache=False)
+    if switch:
+        assert prompt.shape[1] < switch < greedy.shape[1] and torch.equal(greedy, model.generate(prompt, **options, use_cache=True))
     return {"cases": cases, "greedy": greedy[0, prompt.shape[1] :].tolist()}
 
 
@@ -235,7 +247,7 @@ def main() -> None:
                 "name": family.name,
                 "config": json.loads((folder / "config.json").read_text()),
                 "tensors": entries,
-                **reference(model, family.config["vocab_size"]),
+                **reference(model, family.config["vocab_size"], family.switch),
             }
             if family.gguf:
                 tensors = gguf_tensors(family, entries)

@@ -34,6 +34,15 @@ class Family:
     gguf: Gguf | None = None
     norms_from_zero: bool = False
     attention: str = "eager"
+    # Texts of more tokens than this have other positions: no batch may hold both.
+    switch: int = 0
+
+    # Beside the text model's settings, of a model that has more parts.
+    parts: dict | None = None
+
+    @property
+    def settings(self) -> dict:
+        return self.config if self.parts is None else {**self.parts, "text_config": self.config}
 
     @property
     def config_layers(self) -> int:
@@ -76,12 +85,13 @@ def ungroup(groups: int, queries: int) -> Callable[[str], Recipe]:
 def expert(pattern: str, names: dict[str, str]):
     def made(name: str):
         found = re.fullmatch(pattern, name)
-        return (f"{found[1]}.experts.{names[found[3]]}", int(found[2])) if found else None
+        return (f"{found[1]}.experts.{names[found[3]]}" if names[found[3]] else found[1], int(found[2])) if found else None
 
     return made
 
 
 MIXTRAL = expert(r"(model\.layers\.\d+\.block_sparse_moe)\.experts\.(\d+)\.(w[123])\.weight", {"w1": "w1", "w2": "w2", "w3": "w3"})
+STABLELM_HEAD_NORMS = expert(r"(model\.layers\.\d+\.self_attn\.[qk]_layernorm)\.norms\.(\d+)\.(weight)", {"weight": ""})
 QWEN_MOE = expert(
     r"(model\.layers\.\d+\.mlp)\.experts\.(\d+)\.(\w+)_proj\.weight", {"gate": "gate_proj", "up": "up_proj", "down": "down_proj"}
 )
@@ -119,6 +129,8 @@ LINEAR = {"rope_type": "linear", "rope_theta": 10000.0, "factor": 4.0}
 SHORT, LONG = [1.0, 1.25, 1.5, 3.0], [1.0, 2.0, 8.0, 16.0]
 LONGROPE = {"rope_type": "longrope", "rope_theta": 10000.0, "short_factor": SHORT, "long_factor": LONG, "original_max_position_embeddings": 48}
 PHI3_LONG_FACTOR = 1.0362  # sqrt(1 + ln(64 / 48) / ln 48), as converters write it
+
+SMALL_VISION = {"image_size": 8, "patch_size": 4}
 
 FAMILIES = [
     Family("llama", "llama", {**DECODER}, Gguf("llama", rms(**{"rope.dimension_count": 8}), interleave)),
@@ -179,6 +191,22 @@ FAMILIES = [
         ),
     ),
     Family(
+        "phi3 beyond its original context",
+        "phi3",
+        {
+            **DECODER,
+            "rms_norm_eps": 1e-6,
+            "rope_parameters": {**LONGROPE, "original_max_position_embeddings": 12},
+            "original_max_position_embeddings": 12,
+        },
+        Gguf(
+            "phi3",
+            rms(**{"rope.dimension_count": 8, "rope.scaling.original_context_length": 12}),
+            extra={"rope_factors_short.weight": SHORT, "rope_factors_long.weight": LONG},
+        ),
+        switch=12,
+    ),
+    Family(
         "phi4 mini: a part of each head turns",
         "phi3",
         {**DECODER, "rms_norm_eps": 1e-6, "partial_rotary_factor": 0.75, "tie_word_embeddings": True, "original_max_position_embeddings": 64},
@@ -234,6 +262,16 @@ FAMILIES = [
         ),
         norms_from_zero=True,
     ),
+    Family(
+        "gemma3 that sees pictures",
+        "gemma3",
+        {**DECODER, "head_dim": 10, "query_pre_attn_scalar": 10, "sliding_window": 6, "sliding_window_pattern": 2},
+        norms_from_zero=True,
+        parts={
+            "vision_config": {**SMALL_VISION, "hidden_size": 8, "intermediate_size": 8, "num_hidden_layers": 1, "num_attention_heads": 2},
+            "mm_tokens_per_image": 4,
+        },
+    ),
     Family("olmo2", "olmo2", {**DECODER, "rms_norm_eps": 1e-6}, Gguf("olmo2", rms(), read_by_transformers=False)),
     Family(
         "stablelm",
@@ -246,6 +284,17 @@ FAMILIES = [
         "stablelm",
         {**DECODER, "partial_rotary_factor": 0.25, "use_parallel_residual": True},
         Gguf("stablelm", layer_norm(**{"attention.head_count_kv": 2, "rope.dimension_count": 2, "use_parallel_residual": True})),
+    ),
+    Family(
+        "stablelm 2 12b: side by side, norms of each head's queries and keys",
+        "stablelm",
+        {**DECODER, "partial_rotary_factor": 0.25, "use_parallel_residual": True, "qk_layernorm": True},
+        Gguf(
+            "stablelm",
+            layer_norm(**{"attention.head_count_kv": 2, "rope.dimension_count": 2, "use_parallel_residual": True}),
+            experts=STABLELM_HEAD_NORMS,
+            read_by_transformers=False,
+        ),
     ),
     Family(
         "mixtral",
@@ -271,6 +320,25 @@ FAMILIES = [
         ),
     ),
     Family(
+        "qwen2 moe with experts in every second layer",
+        "qwen2_moe",
+        {
+            **DECODER,
+            "num_hidden_layers": 4,
+            "moe_intermediate_size": 24,
+            "shared_expert_intermediate_size": 28,
+            "num_experts": 6,
+            "num_experts_per_tok": 3,
+            "decoder_sparse_step": 2,
+            "norm_topk_prob": True,
+        },
+    ),
+    Family(
+        "qwen3 moe with layers without experts",
+        "qwen3_moe",
+        {**DECODER, "head_dim": 12, "moe_intermediate_size": 24, "num_experts": 6, "num_experts_per_tok": 2, "mlp_only_layers": [0, 2]},
+    ),
+    Family(
         "qwen3 moe",
         "qwen3_moe",
         {**DECODER, "head_dim": 12, "moe_intermediate_size": 24, "num_experts": 6, "num_experts_per_tok": 2, "norm_topk_prob": True},
@@ -288,10 +356,39 @@ FAMILIES = [
             experts=QWEN_MOE,
         ),
     ),
+    Family("gpt2", "gpt2", {**COMMON, "n_embd": 32, "n_layer": 3, "n_head": 4, "n_inner": 40, "n_positions": 64}),
     Family(
         "opt",
         "opt",
         {**COMMON, "hidden_size": 32, "num_hidden_layers": 3, "num_attention_heads": 4, "ffn_dim": 40, "max_position_embeddings": 64, "word_embed_proj_dim": 32},
+    ),
+    Family(
+        "opt 350m: norms after each part, narrow embeddings",
+        "opt",
+        {
+            **COMMON,
+            "hidden_size": 32,
+            "num_hidden_layers": 3,
+            "num_attention_heads": 4,
+            "ffn_dim": 40,
+            "max_position_embeddings": 64,
+            "word_embed_proj_dim": 20,
+            "do_layer_norm_before": False,
+        },
+    ),
+    Family(
+        "opt without biases and final norm",
+        "opt",
+        {
+            **COMMON,
+            "hidden_size": 32,
+            "num_hidden_layers": 2,
+            "num_attention_heads": 4,
+            "ffn_dim": 40,
+            "max_position_embeddings": 64,
+            "enable_bias": False,
+            "_remove_final_layer_norm": True,
+        },
     ),
     Family(
         "gpt-neox",

@@ -67,6 +67,7 @@ describe("the build specification of the default model", () => {
       vocabulary: 49152,
       context: 8192,
       tied: 1,
+      long_after: 0,
     });
     expect(spec.floats).toEqual({ norm_eps: Math.fround(1e-5), attention_scale: 1 / 8, attention_softcap: 0 });
     expect(spec.rotary).toEqual([{ dimensions: 64, theta: 100_000, factor: 1 }]);

@@ -175,8 +175,11 @@ describe("Llama from a folder", () => {
   test.each([
     [{ architectures: ["MambaForCausalLM"] }, "MambaForCausalLM"],
     [{ rope_scaling: { rope_type: "proportional", factor: 2 } }, "proportional"],
-    [{ mlp_bias: true }, "biases"],
-    [{ hidden_act: "quick_gelu" }, "quick_gelu"],
+    [{ mlp_bias: true }, "mlp_bias = true"],
+    [{ hidden_act: "quick_gelu" }, 'hidden_act = "quick_gelu"'],
+    [{ logit_scale: 0.5 }, "logit_scale = 0.5"],
+    [{ layer_types: ["full_attention", "linear_attention"] }, "layer_types"],
+    [{ rope_scaling: { type: "su", short_factor: [1], long_factor: [1] } }, 'rope_scaling = "su"'],
   ])("refuses %o", async (config, said) => {
     await expect(fromFolder({}, config)).rejects.toEqual(error("ARCHITECTURE", said));
   });
@@ -184,7 +187,7 @@ describe("Llama from a folder", () => {
   test.each([
     [{ rope_scaling: { rope_type: "llama3", factor: 32 } }, "llama3"],
     [{ rope_scaling: { type: "linear" } }, "linear"],
-    [{ rope_scaling: { type: "longrope", short_factor: [1, 2, 3] } }, "longrope"],
+    [{ rope_scaling: { type: "longrope", original_max_position_embeddings: 8 } }, "longrope"],
     [{ rope_scaling: { type: "longrope", short_factor: [1], original_max_position_embeddings: 8 } }, "rotary factors"],
     [{ attention_bias: true }, "q_proj.bias"],
   ])("refuses %o, which does not say all", async (config, said) => {
@@ -193,7 +196,15 @@ describe("Llama from a folder", () => {
 
   test.each([
     [{ rope_scaling: { type: "dynamic", factor: 2 } }, 16],
-    [{ rope_scaling: { type: "su", short_factor: [1, 1, 1, 2], original_max_position_embeddings: 8 } }, 8],
+    [
+      {
+        rope_scaling: {
+          ...{ type: "longrope", original_max_position_embeddings: 8 },
+          ...{ short_factor: [1, 1, 1, 2], long_factor: [2, 2, 2, 4] },
+        },
+      },
+      16,
+    ],
   ])("takes %o for texts of %d tokens", async (config, context) => {
     expect((await fromFolder({}, config)).integers.context).toBe(context);
   });

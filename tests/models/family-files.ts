@@ -29,7 +29,7 @@ export interface FamilyCase {
 
 export interface FamilyGolden {
   name: string;
-  config: { vocab_size: number; [setting: string]: unknown };
+  config: { [setting: string]: unknown };
   tensors: TensorEntry[];
   cases: FamilyCase[];
   /** Continuation of the second case's ids. */
@@ -65,6 +65,8 @@ function values({ shape, seed, offset, spread }: TensorEntry): Float32Array {
 /** Printable symbols, one for each token: the tokenizer is only there because a model must have one. */
 const symbols = (count: number) => Array.from({ length: count }, (_, i) => String.fromCharCode(33 + i));
 
+const vocabularySize = ({ cases }: FamilyGolden) => (cases[0] as FamilyCase).last.length;
+
 /** @param rounded matrices are what is left of them in this encoding. */
 export function writeFamilyFolder(folder: string, golden: FamilyGolden, rounded?: "BF16" | "F16"): string {
   mkdirSync(folder, { recursive: true });
@@ -77,13 +79,14 @@ export function writeFamilyFolder(folder: string, golden: FamilyGolden, rounded?
   writeWeights(folder, tensors);
   const json = (name: string, value: unknown) => writeFileSync(join(folder, name), JSON.stringify(value));
   json("config.json", golden.config);
-  json("tokenizer.json", byteTokenizer(symbols(golden.config.vocab_size)));
+  json("tokenizer.json", byteTokenizer(symbols(vocabularySize(golden))));
   json("tokenizer_config.json", { tokenizer_class: "GPT2Tokenizer" });
   return folder;
 }
 
 /** As llama.cpp converts it. */
-export function familyGguf({ config, tensors, gguf }: FamilyGolden): GgufInput {
+export function familyGguf(golden: FamilyGolden): GgufInput {
+  const { tensors, gguf } = golden;
   if (!gguf) throw new Error("llama.cpp does not know it");
   const typed = (value: number | string | boolean): MetadataValue => {
     if (typeof value === "string") return { string: value };
@@ -106,7 +109,7 @@ export function familyGguf({ config, tensors, gguf }: FamilyGolden): GgufInput {
   const extra = Object.entries(gguf.extra).map(
     ([name, list]) => encodeTensor(name, [list.length], Float32Array.from(list), "F32").tensor,
   );
-  const tokens = symbols(config.vocab_size);
+  const tokens = symbols(vocabularySize(golden));
   return {
     metadata: {
       "general.architecture": { string: gguf.architecture },

@@ -21,6 +21,7 @@ export type MetadataValue =
   | { bool: boolean }
   | { string: string }
   | { strings: string[] }
+  | { bools: boolean[] }
   | { i32s: number[] }
   | { f32s: number[] };
 
@@ -188,6 +189,11 @@ function metadataBytes(value: MetadataValue): Buffer {
   if ("string" in value) return Buffer.concat([u32(8), text(value.string)]);
   if ("u64" in value) return Buffer.concat([u32(10), u64(value.u64)]);
   if ("strings" in value) return array(8, value.strings.map(text));
+  if ("bools" in value)
+    return array(
+      7,
+      value.bools.map((bool) => Buffer.from([bool ? 1 : 0])),
+    );
   if ("i32s" in value) return array(5, value.i32s.map(i32));
   return array(6, value.f32s.map(f32));
 }

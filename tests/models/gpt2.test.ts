@@ -101,9 +101,9 @@ describe("GPT-2 from a folder gives transformers' logits", () => {
 
   test.each([
     [{ activation_function: "quick_gelu" }, "quick_gelu"],
-    [{ scale_attn_weights: false }, "not scaled"],
-    [{ scale_attn_by_inverse_layer_idx: true }, "scaled by layer"],
-    [{ add_cross_attention: true }, "cross-attention"],
+    [{ scale_attn_weights: false }, "scale_attn_weights = false"],
+    [{ scale_attn_by_inverse_layer_idx: true }, "scale_attn_by_inverse_layer_idx = true"],
+    [{ add_cross_attention: true }, "add_cross_attention = true"],
   ])("and refuses %o", async (config, said) => {
     const path = fresh();
     await writeGoldenFolder(path, { config });

@@ -23,3 +23,19 @@ export async function tokenLogits(model: Model, ids: Int32Array): Promise<{ logi
   const list = (name: string) => Array.from(stepScores[name]?.data() as Float32Array);
   return { logit: list("logit"), normaliser: list("normaliser") };
 }
+
+/** All logits for the token after `ids`. */
+export async function lastLogits(model: Model, ids: Int32Array): Promise<number[]> {
+  const { logits } = await native().attribute(model.native, {
+    ids: Int32Array.from([...ids, 0]),
+    promptLength: ids.length,
+    step: logit,
+    stepScores: [],
+    logits: true,
+    kind: "perturbation",
+    perturbation: "none",
+    memoryBudget: 2 ** 30,
+    engine: "auto",
+  }).promise;
+  return Array.from(logits?.data() as Float32Array);
+}

@@ -33,8 +33,8 @@ export interface Sizes {
     norms?: "heads" | "all";
     activation?: string;
   };
-  /** Of mixtral.py: `hidden` is the width of each; `shared` that of the one that is always used, 0 for none. */
-  experts?: { count: number; used: number; normalised: boolean; shared: number };
+  /** Of mixtral.py: `hidden` is the width of each; `shared` that of the one that is always used, 0 for none; `without`: layers that have an MLP instead. */
+  experts?: { count: number; used: number; normalised: boolean; shared: number; without?: number[] };
 }
 
 const text = (path: string) => readFileSync(new URL(path, import.meta.url), "utf8");
@@ -63,6 +63,9 @@ export async function randomModels(sizes: Sizes, seed: number, ...sources: strin
   const { layers, heads, kvHeads, headDim, width, hidden, vocabulary, context, attention = {} } = sizes;
   const { experts = { count: 0, used: 0, normalised: false, shared: 0 } } = sizes;
   const only = experts.shared > 0 ? 1 : 0;
+  const every = Array.from({ length: layers }, (_, i) => i);
+  const plain = sizes.experts ? every.filter((i) => sizes.experts?.without?.includes(i)) : every;
+  const mixed = every.filter((i) => !plain.includes(i));
   const folder = mkdtempSync(join(tmpdir(), "tokenlense-random-"));
   try {
     const file = join(folder, "weights.bin");
@@ -87,17 +90,17 @@ export async function randomModels(sizes: Sizes, seed: number, ...sources: strin
       ["attention_out_bias", [layers, gpt2 ? width : 0], 0.3],
       ["mlp_norm", [layers, width], 0],
       ["mlp_norm_bias", [layers, width], 0.3],
-      ["gate_up", [layers, 2 * hidden, width], 1.5 / Math.sqrt(width)],
+      ["gate_up", [plain.length, 2 * hidden, width], 1.5 / Math.sqrt(width)],
       ["up", [layers, hidden, width], 1.5 / Math.sqrt(width)],
       ["up_bias", [layers, hidden], 0.3],
-      ["down", [layers, width, hidden], 1 / Math.sqrt(hidden)],
+      ["down", [plain.length, width, hidden], 1 / Math.sqrt(hidden)],
       ["down_bias", [layers, width], 0.3],
-      ["router", [layers, experts.count, width], 1.5 / Math.sqrt(width)],
-      ["experts_gate_up", [layers, experts.count, 2 * hidden, width], 1.5 / Math.sqrt(width)],
-      ["experts_down", [layers, experts.count, width, hidden], 1 / Math.sqrt(hidden)],
-      ["shared_router", [layers, only, width], 1.5 / Math.sqrt(width)],
-      ["shared_gate_up", [layers, only, 2 * experts.shared, width], 1.5 / Math.sqrt(width)],
-      ["shared_down", [layers, only, width, experts.shared], 1 / Math.sqrt(experts.shared || 1)],
+      ["router", [mixed.length, experts.count, width], 1.5 / Math.sqrt(width)],
+      ["experts_gate_up", [mixed.length, experts.count, 2 * hidden, width], 1.5 / Math.sqrt(width)],
+      ["experts_down", [mixed.length, experts.count, width, hidden], 1 / Math.sqrt(hidden)],
+      ["shared_router", [mixed.length, only, width], 1.5 / Math.sqrt(width)],
+      ["shared_gate_up", [mixed.length, only, 2 * experts.shared, width], 1.5 / Math.sqrt(width)],
+      ["shared_down", [mixed.length, only, width, experts.shared], 1 / Math.sqrt(experts.shared || 1)],
       ["final_norm", [width], 0],
       ["final_norm_bias", [width], 0.3],
       ["head", [vocabulary, width], 1 / Math.sqrt(width)],
@@ -134,7 +137,7 @@ export async function randomModels(sizes: Sizes, seed: number, ...sources: strin
         source,
         integers: {
           ...{ layers, heads, kv_heads: kvHeads, head_dim: headDim },
-          ...{ width, hidden_width: hidden, vocabulary, context, parallel: 0 },
+          ...{ width, hidden_width: hidden, vocabulary, context, parallel: 0, long_after: 0 },
           ...(sizes.experts && {
             experts_used: experts.used,
             shared_hidden: experts.shared,
@@ -152,6 +155,10 @@ export async function randomModels(sizes: Sizes, seed: number, ...sources: strin
           windows: new Int32Array(layers).fill(attention.window ?? 0),
           rotary_of: new Int32Array(layers),
           normed_parts: Int32Array.from(normed),
+          ...(sizes.experts && {
+            has_experts: Int32Array.from(every, (i) => (mixed.includes(i) ? 1 : 0)),
+            places: Int32Array.from(every, (i) => Math.max(mixed.indexOf(i), plain.indexOf(i))),
+          }),
         },
         rotary: gpt2 || rotary.dimensions === 0 ? [] : [rotary],
         tables: [{ name: "position_bias", shape: attention.bias ? [heads, context] : [0], values: biases }],

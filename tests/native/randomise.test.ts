@@ -37,10 +37,14 @@ async function randomised(model: NativeModel, plan: RandomisationPlan): Promise<
   return values;
 }
 
-it.each(["embedding", "head", "final_norm", "qkv[0]", "qkv[1]"])(
+// Of a mixture with an MLP in its first layer, each is stacked over the layers that have it.
+const MIXED = { ...SMALL, experts: { count: 3, used: 2, normalised: true, shared: 0, without: [0] } };
+
+it.each(["embedding", "head", "final_norm", "qkv[0]", "qkv[1]", "gate_up[0]", "experts_down[0]"])(
   "%s keeps its values, in an order that the seed decides, and the model itself is left alone",
   async (weight) => {
-    const [ordered, model] = (await randomModels(SMALL, 3, tells(weight, true), tells(weight, false))) as [
+    const sizes = weight === "gate_up[0]" || weight === "experts_down[0]" ? MIXED : SMALL;
+    const [ordered, model] = (await randomModels(sizes, 3, tells(weight, true), tells(weight, false))) as [
       NativeModel,
       NativeModel,
     ];
@@ -52,7 +56,10 @@ it.each(["embedding", "head", "final_norm", "qkv[0]", "qkv[1]"])(
     expect(await randomised(model, { ...all, seed: 2 })).not.toEqual(first);
     // From the head down: what a stage changes, later stages change in the same way.
     const least =
-      { embedding: Number.POSITIVE_INFINITY, head: 0, final_norm: 0, "qkv[0]": 2, "qkv[1]": 1 }[weight] ?? 0;
+      {
+        ...{ embedding: Number.POSITIVE_INFINITY, head: 0, final_norm: 0, "qkv[0]": 2, "qkv[1]": 1 },
+        ...{ "gate_up[0]": 2, "experts_down[0]": 1 },
+      }[weight] ?? 0;
     for (const layers of [0, 1, 2, 9])
       expect(await randomised(model, { seed: 1, layers, rest: false })).toEqual(layers >= least ? first : before);
     expect(await logits(model)).toEqual(before);

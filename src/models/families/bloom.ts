@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { type Checkpoint, unsupported } from "../checkpoint.js";
+import { type Checkpoint, inconsistent, refused } from "../checkpoint.js";
 import { alibiTable } from "./alibi.js";
 import { Buffers } from "./buffers.js";
 import { isTied } from "./decoder.js";
@@ -82,8 +82,9 @@ function fromFolder(checkpoint: Checkpoint): Settings {
   const layers = read.n_layer ?? read.num_hidden_layers;
   const heads = read.n_head ?? read.num_attention_heads;
   const width = read.hidden_size ?? read.n_embed;
-  if (!layers || !heads || !width) throw unsupported(path, "does not tell its sizes");
-  if (read.apply_residual_connection_post_layernorm) throw unsupported(path, "has its residuals after the norms");
+  if (!layers || !heads || !width) throw inconsistent(path, "does not tell its sizes");
+  if (read.apply_residual_connection_post_layernorm)
+    throw refused(path, "apply_residual_connection_post_layernorm", true);
   return {
     sizes: {
       ...{ layers, heads, kvHeads: heads, headDim: width / heads, width, hidden: 4 * width },

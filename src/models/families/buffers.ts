@@ -12,10 +12,14 @@ export class Buffers {
     return this;
   }
 
-  /** [layers, ...shape], from the parts of each layer in turn. */
-  each(name: string, shape: number[], parts: (layer: number) => PartPlan | PartPlan[]): this {
-    const all = Array.from({ length: this.layers }, (_, i) => parts(i)).flat();
-    this.list.push({ name, shape: [this.layers, ...shape], parts: all });
+  /** [layers, ...shape], from the parts of each layer in turn; of `layers` alone where they are given. */
+  each(
+    name: string,
+    shape: number[],
+    parts: (layer: number) => PartPlan | PartPlan[],
+    layers: readonly number[] = Array.from({ length: this.layers }, (_, i) => i),
+  ): this {
+    this.list.push({ name, shape: [layers.length, ...shape], parts: layers.flatMap(parts) });
     return this;
   }
 

@@ -131,19 +131,19 @@ export class DecoderBuffers extends Buffers {
     return this.each("attention_out", shape, (i) => ({ tensor: this.at(i, "attentionOut"), shape }));
   }
 
-  /** A gated MLP from three tensors. */
-  gatedMlp(): this {
+  /** A gated MLP from three tensors; in some layers only, where others have something else. */
+  gatedMlp(layers?: readonly number[]): this {
     const { width, hidden } = this.sizes;
-    this.each("gate_up", [2 * hidden, width], (i) => [
+    const parts = (i: number): PartPlan[] => [
       { tensor: this.at(i, "gate"), shape: [hidden, width] },
       { tensor: this.at(i, "up"), shape: [hidden, width] },
-    ]);
-    return this.mlpDown();
+    ];
+    return this.each("gate_up", [2 * hidden, width], parts, layers).mlpDown(layers);
   }
 
-  mlpDown(): this {
+  mlpDown(layers?: readonly number[]): this {
     const shape = [this.sizes.width, this.sizes.hidden];
-    return this.each("down", shape, (i) => ({ tensor: this.at(i, "down"), shape }));
+    return this.each("down", shape, (i) => ({ tensor: this.at(i, "down"), shape }), layers);
   }
 }
 

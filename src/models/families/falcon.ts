@@ -1,10 +1,10 @@
 import { z } from "zod";
-import { type Checkpoint, unsupported } from "../checkpoint.js";
+import { type Checkpoint, refused } from "../checkpoint.js";
 import { alibiTable } from "./alibi.js";
 import { isTied } from "./decoder.js";
 import type { Blueprint, Family } from "./family.js";
 import { GGUF_PARALLEL, type ParallelNames, type ParallelTraits, parallelBuffers } from "./parallel.js";
-import { folderRotary, rotaryOfFolder, rotaryOfGguf } from "./rotary.js";
+import { folderRotary, rotaryBlueprint, rotaryOfFolder, rotaryOfGguf } from "./rotary.js";
 import { activationOf, count, ggufRotary, layerCount, readGguf, readSettings, real } from "./settings.js";
 
 /** Falcon (Almazrouei et al. 2023, arXiv:2311.16867): 7B, 40B, Falcon 2, and those of RefinedWeb with ALiBi. */
@@ -43,13 +43,13 @@ const ggufSettings = ggufRotary.extend({
 
 function fromGguf(checkpoint: Checkpoint): Settings {
   const { read, sizes } = readGguf(checkpoint, ggufSettings);
-  const { spec, context } = rotaryOfGguf(checkpoint, read, sizes);
+  const rotary = rotaryOfGguf(checkpoint, read, sizes);
   // 40B has a norm for each part, the second tensor being attention's; 7B has one for both.
   const two = checkpoint.tensors.has("blk.0.attn_norm_2.weight");
   return {
-    sizes: { ...sizes, context },
+    sizes,
     tied: isTied(checkpoint, true),
-    rotary: [spec],
+    ...rotaryBlueprint(rotary),
     normEps: read["attention.layer_norm_epsilon"],
     activation: "gelu",
     integers: { parallel: 1 },
@@ -90,8 +90,7 @@ function fromFolder(checkpoint: Checkpoint): Settings {
   const heads = read.num_attention_heads;
   const kvHeads = groups || !read.multi_query ? (read.num_kv_heads ?? heads) : 1;
   const parallel = groups || read.parallel_attn;
-  if (!groups && !read.multi_query && kvHeads !== heads)
-    throw unsupported(path, `has ${kvHeads} key/value heads for ${heads} heads in the old architecture`);
+  if (!groups && !read.multi_query && kvHeads !== heads) throw refused(path, "num_kv_heads", kvHeads);
   const two = groups && (read.num_ln_in_parallel_attn ?? 2) === 2;
   const sizes = {
     layers: read.num_hidden_layers,
@@ -103,13 +102,16 @@ function fromFolder(checkpoint: Checkpoint): Settings {
     vocabulary: read.vocab_size,
     context: read.max_position_embeddings,
   };
-  const { spec, context } = rotaryOfFolder(path, read, sizes);
+  const rotary = rotaryOfFolder(path, read, sizes);
+  // ALiBi in place of it.
+  if (read.alibi && read.rope_scaling) throw refused(path, "rope_scaling", read.rope_scaling);
+  if (groups && !read.parallel_attn) throw refused(path, "parallel_attn", false);
   return {
-    sizes: { ...sizes, context },
+    sizes,
     tied: isTied(checkpoint, read.tie_word_embeddings),
-    ...(read.alibi ? { positionBias: alibi(sizes) } : { rotary: [spec] }),
+    ...(read.alibi ? { positionBias: alibi(sizes) } : rotaryBlueprint(rotary)),
     normEps: read.layer_norm_epsilon,
-    activation: activationOf(path, read.activation),
+    activation: activationOf(path, read.activation, "activation"),
     integers: { parallel: parallel ? 1 : 0 },
     traits: {
       attentionBiases: read.bias,

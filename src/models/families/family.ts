@@ -42,6 +42,8 @@ export interface Blueprint {
   /** Tables of rotary positions, and which of them each layer reads. Default none; each the first. */
   rotary?: RotarySpec[];
   rotaryOf?: number[];
+  /** In texts of more tokens than this each layer reads the table after its own. Default: in none. */
+  longAfter?: number;
   /** Keys that a query of each layer sees, its own among them; 0 for all. Default all. */
   windows?: number[];
   /** Factor of queries times keys. Default 1 / sqrt(headDim). */
@@ -55,6 +57,7 @@ export interface Blueprint {
   /** Further attributes that the family's TorchScript reads. */
   integers?: Record<string, number>;
   floats?: Record<string, number>;
+  lists?: Record<string, number[]>;
 }
 
 /** One row per model family; with its TorchScript file in native/families/, a row is all that a family needs. */

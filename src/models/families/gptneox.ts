@@ -2,7 +2,7 @@ import { z } from "zod";
 import type { Checkpoint } from "../checkpoint.js";
 import type { Blueprint, Family } from "./family.js";
 import { GGUF_PARALLEL, type ParallelNames, parallelBuffers } from "./parallel.js";
-import { folderRotary, rotaryOfFolder, rotaryOfGguf } from "./rotary.js";
+import { folderRotary, rotaryBlueprint, rotaryOfFolder, rotaryOfGguf } from "./rotary.js";
 import { activationOf, count, folderSizes, ggufRotary, layerCount, readGguf, readSettings, real } from "./settings.js";
 
 /** GPT-NeoX (Black et al. 2022, arXiv:2204.06745), Pythia, Dolly: rotary positions in a part of each head, attention and MLP side by side. */
@@ -44,11 +44,11 @@ const ggufSettings = ggufRotary.extend({
 
 function fromGguf(checkpoint: Checkpoint): Settings {
   const { read, sizes } = readGguf(checkpoint, ggufSettings);
-  const { spec, context } = rotaryOfGguf(checkpoint, read, sizes);
+  const rotary = rotaryOfGguf(checkpoint, read, sizes);
   return {
-    sizes: { ...sizes, context },
+    sizes,
     tied: !checkpoint.tensors.has("output.weight"),
-    rotary: [spec],
+    ...rotaryBlueprint(rotary),
     normEps: read["attention.layer_norm_epsilon"],
     // The format has no setting for it. It is what these models were trained with; llama.cpp takes the tanh form.
     activation: "gelu",
@@ -78,14 +78,14 @@ function fromFolder(checkpoint: Checkpoint): Settings {
   const { path, tensors } = checkpoint;
   const read = readSettings(checkpoint, folderSettings);
   const sizes = folderSizes(read);
-  const { spec, context } = rotaryOfFolder(path, read, sizes, {
+  const rotary = rotaryOfFolder(path, read, sizes, {
     share: read.rotary_pct ?? 0.25,
     ...(read.rotary_emb_base ? { theta: read.rotary_emb_base } : {}),
   });
   return {
-    sizes: { ...sizes, context },
+    sizes,
     tied: read.tie_word_embeddings && !tensors.has(`${FOLDER.head}.weight`),
-    rotary: [spec],
+    ...rotaryBlueprint(rotary),
     normEps: read.layer_norm_eps,
     activation: activationOf(path, read.hidden_act),
     integers: { parallel: read.use_parallel_residual ? 1 : 0 },

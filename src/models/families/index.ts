@@ -9,11 +9,12 @@ import { bloom } from "./bloom.js";
 import { falcon } from "./falcon.js";
 import type { Blueprint, Family, PartPlan } from "./family.js";
 import { gemma2, gemma3 } from "./gemma.js";
-import { gpt2, opt } from "./gpt2.js";
+import { gpt2 } from "./gpt2.js";
 import { gptneox } from "./gptneox.js";
 import { llama, mistral, phi3, qwen2, qwen3 } from "./llama.js";
 import { mixtral, qwen2moe, qwen3moe } from "./mixtral.js";
 import { olmo2 } from "./olmo2.js";
+import { opt } from "./opt.js";
 import { ROTARY_TENSORS } from "./rotary.js";
 import { checkSizes } from "./settings.js";
 import { stablelm } from "./stablelm.js";
@@ -61,6 +62,12 @@ export function familySource(family: Family): { source: string; methods: string[
   return { source, methods: [...source.matchAll(/^def (\w+)\(self\b/gm)].map((match) => match[1] as string) };
 }
 
+/** Whether DeepLIFT has a rule for all that a family computes: a mixture's choice of experts jumps between the baseline and the input. */
+export function hasDeepliftRules(name: string): boolean {
+  const family = FAMILIES.find((row) => row.name === name);
+  return !family || !familySource(family).source.includes("ops.tokenlense.experts(");
+}
+
 /**
  * What the addon is told of a checkpoint: its module's attributes and weights.
  * @throws ERR_TOKENLENSE_ARCHITECTURE for a tensor that the family does not use, ERR_TOKENLENSE_FORMAT for one that is
@@ -73,12 +80,13 @@ export function moduleSpec(
 ): Pick<BuildSpec, "integers" | "floats" | "texts" | "lists" | "rotary" | "tables" | "weights"> {
   const { sizes, tied, rotary = [], positionBias = new Float32Array() } = blueprint;
   const { layers, heads, kvHeads, headDim, width, hidden, vocabulary, context } = sizes;
-  checkSizes(checkpoint.path, sizes);
+  checkSizes(checkpoint, sizes);
   const perLayer = (values: number[] | undefined) => Int32Array.from({ length: layers }, (_, i) => values?.[i] ?? 0);
   return {
     integers: {
       ...{ layers, heads, kv_heads: kvHeads, head_dim: headDim },
       ...{ width, hidden, vocabulary, context, tied: tied ? 1 : 0 },
+      long_after: blueprint.longAfter ?? 0,
       ...blueprint.integers,
     },
     floats: {
@@ -92,6 +100,7 @@ export function moduleSpec(
       windows: perLayer(blueprint.windows),
       rotary_of: perLayer(blueprint.rotaryOf),
       normed_parts: Int32Array.from(blueprint.normedParts ?? []),
+      ...Object.fromEntries(Object.entries(blueprint.lists ?? {}).map(([name, list]) => [name, Int32Array.from(list)])),
     },
     rotary,
     tables: [{ name: "position_bias", shape: positionBias.length > 0 ? [heads, context] : [0], values: positionBias }],

@@ -1,19 +1,10 @@
 import { z } from "zod";
-import { type Checkpoint, unsupported } from "../checkpoint.js";
+import { type Checkpoint, refused, unsupported } from "../checkpoint.js";
 import { DecoderBuffers, headParts, isTied } from "./decoder.js";
 import type { Blueprint, Family, Sizes } from "./family.js";
-import { folderRotary, type Rotary, rotaryOfFolder, rotaryOfGguf } from "./rotary.js";
-import {
-  activationOf,
-  count,
-  folderSizes,
-  ggufRotary,
-  layerCount,
-  type NeutralSettings,
-  readGguf,
-  readSettings,
-  real,
-} from "./settings.js";
+import { slidingLayers } from "./foreign.js";
+import { folderRotary, type RotaryTraits, rotaryBlueprint, rotaryOfFolder, rotaryOfGguf } from "./rotary.js";
+import { activationOf, count, folderSizes, ggufRotary, layerCount, readGguf, readSettings, real } from "./settings.js";
 
 /**
  * Llama (Touvron et al. 2023, arXiv:2302.13971) and what shares its graph: Llama 2 and 3, TinyLlama, SmolLM and SmolLM2, Mistral
@@ -25,7 +16,7 @@ export const llama: Family = {
   gguf: "llama",
   folder: "LlamaForCausalLM",
   covers: ({ settings }) => !settings.get("llama.expert_count"),
-  blueprint: (checkpoint) => blueprint(checkpoint, { interleaved: true }),
+  blueprint: (checkpoint) => blueprint(checkpoint, { interleaved: true, biased: true }),
 };
 
 /** Mistral 7B (Jiang et al. 2023): a window of attention in its first version. */
@@ -33,7 +24,7 @@ export const mistral: Family = {
   name: "mistral",
   sources: ["rms_norm.py", "llama.py"],
   folder: "MistralForCausalLM",
-  blueprint: (checkpoint) => blueprint(checkpoint, { windowed: true }),
+  blueprint: (checkpoint) => blueprint(checkpoint, { windows: "all" }),
 };
 
 /** Qwen 2 and 2.5 (Yang et al. 2024): biases of queries, keys and values. */
@@ -42,7 +33,7 @@ export const qwen2: Family = {
   sources: ["rms_norm.py", "llama.py"],
   gguf: "qwen2",
   folder: "Qwen2ForCausalLM",
-  blueprint: (checkpoint) => blueprint(checkpoint, { qkvBias: true }),
+  blueprint: (checkpoint) => blueprint(checkpoint, { qkvBias: true, windows: "later" }),
 };
 
 /** Qwen 3 (Yang et al. 2025): norms of each head's queries and keys. */
@@ -51,30 +42,35 @@ export const qwen3: Family = {
   sources: ["rms_norm.py", "llama.py"],
   gguf: "qwen3",
   folder: "Qwen3ForCausalLM",
-  blueprint: (checkpoint) => blueprint(checkpoint, { headNorms: true }),
+  blueprint: (checkpoint) => blueprint(checkpoint, { headNorms: true, windows: "later", biased: true }),
 };
 
-/** Phi-3 and Phi-4 (Abdin et al. 2024): joint projections, and LongRoPE in the versions for long texts, up to the shorter context. */
+/** Phi-3 and Phi-4 (Abdin et al. 2024): joint projections, and LongRoPE in the versions for long texts. */
 export const phi3: Family = {
   name: "phi3",
   sources: ["rms_norm.py", "llama.py"],
   gguf: "phi3",
   folder: "Phi3ForCausalLM",
-  blueprint: (checkpoint) => blueprint(checkpoint, { joint: true, windowed: true }),
+  blueprint: (checkpoint) =>
+    blueprint(checkpoint, { joint: true, windows: "all", rotary: { share: 1, longOnly: true } }),
 };
 
-interface Traits {
+export interface DecoderTraits {
   /** GGUF interleaves the rows of queries and keys. */
   interleaved?: boolean;
-  /** A `sliding_window` is of all layers. */
-  windowed?: boolean;
+  /** Which layers a `sliding_window` is of, where `layer_types` does not say: all, every second, or those from `max_window_layers` on. Default: none has one. */
+  windows?: "all" | "alternate" | "later";
+  /** Biases of queries, keys and values. */
   qkvBias?: boolean;
+  /** `attention_bias` may ask for biases of all of attention's projections. */
+  biased?: boolean;
   headNorms?: boolean;
   /** Queries, keys and values are one tensor, gate and up another. */
   joint?: boolean;
+  rotary?: RotaryTraits;
 }
 
-function blueprint(checkpoint: Checkpoint, traits: Traits): Blueprint {
+function blueprint(checkpoint: Checkpoint, traits: DecoderTraits): Blueprint {
   const settings = readDecoder(checkpoint, traits);
   return { ...settings, buffers: buffers(checkpoint, settings, traits).list };
 }
@@ -89,7 +85,7 @@ export interface DecoderSettings extends Omit<Blueprint, "buffers"> {
 function buffers(
   checkpoint: Checkpoint,
   { sizes, tied, outBias, ...settings }: DecoderSettings,
-  traits: Traits,
+  traits: DecoderTraits,
 ): DecoderBuffers {
   const { heads, kvHeads, headDim, width, hidden } = sizes;
   const plan = new DecoderBuffers(checkpoint, sizes).ends(tied).vector("attention_norm", "attentionNorm");
@@ -106,7 +102,7 @@ function buffers(
 }
 
 /** Queries, keys, values and their norms; and attention's output but for its bias. */
-export function attention(plan: DecoderBuffers, { qkvBias }: DecoderSettings, traits: Traits): void {
+export function attention(plan: DecoderBuffers, { qkvBias }: DecoderSettings, traits: DecoderTraits): void {
   const { interleaved = false } = traits;
   if (!traits.joint) plan.qkv(interleaved);
   if (qkvBias) plan.qkvBias(interleaved);
@@ -134,7 +130,7 @@ const folderSettings = folderRotary.extend({
   rms_norm_eps: real.default(1e-6),
   hidden_act: z.string().default("silu"),
   attention_bias: z.boolean().nullish(),
-  mlp_bias: z.boolean().nullish(),
+  qkv_bias: z.boolean().nullish(),
   tie_word_embeddings: z.boolean().default(false),
   sliding_window: z.int().nonnegative().nullish(),
   use_sliding_window: z.boolean().nullish(),
@@ -142,32 +138,27 @@ const folderSettings = folderRotary.extend({
   layer_types: z.array(z.string()).nullish(),
 });
 
-/** @param neutral GGUF settings beside those of Llama that may stand if they ask for nothing, or are read elsewhere. */
-export function readDecoder(checkpoint: Checkpoint, traits: Traits, neutral: NeutralSettings = {}): DecoderSettings {
+/** @param elsewhere settings beside those of Llama that are read elsewhere: GGUF's, or config.json's. */
+export function readDecoder(
+  checkpoint: Checkpoint,
+  traits: DecoderTraits,
+  elsewhere: readonly string[] = [],
+): DecoderSettings {
   const settings =
-    checkpoint.format === "gguf" ? fromGguf(checkpoint, traits, neutral) : fromFolder(checkpoint, traits);
-  const { sizes, rotary } = settings;
-  const { normedParts } = traits.headNorms ? { normedParts: headParts(sizes) } : {};
-  return {
-    ...settings,
-    sizes: { ...sizes, context: Math.min(sizes.context, rotary.context) },
-    rotary: [rotary.spec],
-    ...(normedParts ? { normedParts } : {}),
-  };
+    checkpoint.format === "gguf" ? fromGguf(checkpoint, traits, elsewhere) : fromFolder(checkpoint, traits, elsewhere);
+  return { ...settings, ...(traits.headNorms ? { normedParts: headParts(settings.sizes) } : {}) };
 }
 
-type Read = Omit<DecoderSettings, "rotary"> & { rotary: Rotary };
-
-function fromGguf(checkpoint: Checkpoint, traits: Traits, neutral: NeutralSettings): Read {
-  const { read, sizes } = readGguf(checkpoint, ggufSettings, neutral);
+function fromGguf(checkpoint: Checkpoint, traits: DecoderTraits, elsewhere: readonly string[]): DecoderSettings {
+  const { read, sizes } = readGguf(checkpoint, ggufSettings, elsewhere);
   const window = read["attention.sliding_window"] ?? 0;
-  if (window > 0 && !traits.windowed)
+  if (window > 0 && traits.windows !== "all")
     throw unsupported(checkpoint.path, `asks for sliding-window attention (sliding_window = ${window})`);
   return {
     sizes,
     tied: isTied(checkpoint, true),
-    rotary: rotaryOfGguf(checkpoint, read, sizes),
-    windows: windowsOf(sizes, window),
+    ...rotaryBlueprint(rotaryOfGguf(checkpoint, read, sizes)),
+    windows: new Array<number>(sizes.layers).fill(window),
     normEps: read["attention.layer_norm_rms_epsilon"],
     activation: "silu",
     qkvBias: traits.qkvBias ?? false,
@@ -175,22 +166,18 @@ function fromGguf(checkpoint: Checkpoint, traits: Traits, neutral: NeutralSettin
   };
 }
 
-function fromFolder(checkpoint: Checkpoint, traits: Traits): Read {
+function fromFolder(checkpoint: Checkpoint, traits: DecoderTraits, elsewhere: readonly string[]): DecoderSettings {
   const { path } = checkpoint;
-  const read = readSettings(checkpoint, folderSettings);
-  if (read.mlp_bias) throw unsupported(path, "has biases in its MLP");
+  const read = readSettings(checkpoint, folderSettings, elsewhere);
   const sizes = folderSizes(read);
-  // Qwen's may have a window in later layers, and then say so; others have it in all or in none.
-  const window = read.use_sliding_window === false ? 0 : (read.sliding_window ?? 0);
-  const windowed = (i: number) =>
-    read.layer_types
-      ? read.layer_types[i] === "sliding_attention"
-      : traits.windowed || i >= (read.max_window_layers ?? sizes.layers);
+  if (read.attention_bias && !traits.biased) throw refused(path, "attention_bias", true);
+  if (typeof read.qkv_bias === "boolean" && read.qkv_bias !== (traits.qkvBias ?? false))
+    throw refused(path, "qkv_bias", read.qkv_bias);
   return {
     sizes,
     tied: isTied(checkpoint, read.tie_word_embeddings),
-    rotary: rotaryOfFolder(path, read, sizes),
-    windows: windowsOf(sizes, window).map((size, i) => (windowed(i) ? size : 0)),
+    ...rotaryBlueprint(rotaryOfFolder(path, originalContext(read, traits), sizes, traits.rotary)),
+    windows: windowsOf(path, read, sizes, traits),
     normEps: read.rms_norm_eps,
     activation: activationOf(path, read.hidden_act),
     qkvBias: traits.qkvBias || (read.attention_bias ?? false),
@@ -198,4 +185,27 @@ function fromFolder(checkpoint: Checkpoint, traits: Traits): Read {
   };
 }
 
-const windowsOf = ({ layers }: Sizes, window: number) => new Array<number>(layers).fill(window);
+type Read = z.infer<typeof folderSettings>;
+
+/** Phi-3's default, where its settings do not tell. */
+const originalContext = (read: Read, { rotary }: DecoderTraits): Read =>
+  rotary?.longOnly
+    ? { ...read, original_max_position_embeddings: read.original_max_position_embeddings ?? 4096 }
+    : read;
+
+function windowsOf(path: string, read: Read, { layers }: Sizes, { windows }: DecoderTraits): number[] {
+  // Qwen's have a window only if they say that they use it.
+  const window = read.use_sliding_window === false ? 0 : (read.sliding_window ?? 0);
+  const all = Array.from({ length: layers }, (_, i) => i);
+  const told = read.layer_types ? slidingLayers(path, read.layer_types, layers) : undefined;
+  const sliding = all.map((i) => {
+    if (windows === "all") return window > 0;
+    if (windows === "later") return told?.[i] ?? i >= (read.max_window_layers ?? layers);
+    if (windows === "alternate") return told?.[i] ?? (i % 2 === 0 && i < (read.max_window_layers ?? layers));
+    return false;
+  });
+  // Where transformers does not go by the types, or has no window for them, they say something that is not so.
+  if (told && all.some((i) => told[i] !== (sliding[i] === true && window > 0)))
+    throw refused(path, "layer_types", read.layer_types);
+  return sliding.map((one) => (one ? window : 0));
+}

@@ -1,9 +1,9 @@
 import { z } from "zod";
-import { type Checkpoint, unsupported } from "../checkpoint.js";
+import { type Checkpoint, refused, unsupported } from "../checkpoint.js";
 import { DecoderBuffers } from "./decoder.js";
 import type { Blueprint, Family, PartPlan, Sizes } from "./family.js";
-import { attention, readDecoder } from "./llama.js";
-import { count, type NeutralSettings, readSettings } from "./settings.js";
+import { attention, type DecoderTraits, readDecoder } from "./llama.js";
+import { count, readSettings } from "./settings.js";
 
 /** Mixtral (Jiang et al. 2024, arXiv:2401.04088): two experts of eight, their shares normalised. */
 export const mixtral: Family = {
@@ -13,7 +13,10 @@ export const mixtral: Family = {
   folder: "MixtralForCausalLM",
   covers: ({ format, settings }) => format === "folder" || Boolean(settings.get("llama.expert_count")),
   blueprint: (checkpoint) =>
-    blueprint(checkpoint, { interleaved: true, windowed: true, block: "block_sparse_moe", normalised: true }),
+    blueprint(checkpoint, {
+      ...{ interleaved: true, windows: "all", rotary: { theta: 1_000_000 } },
+      ...{ block: "block_sparse_moe", normalised: true },
+    }),
 };
 
 /** Qwen 1.5 and 2 MoE (Qwen team 2024): many small experts, and one that is always used. */
@@ -22,7 +25,8 @@ export const qwen2moe: Family = {
   sources: ["rms_norm.py", "mixtral.py"],
   gguf: "qwen2moe",
   folder: "Qwen2MoeForCausalLM",
-  blueprint: (checkpoint) => blueprint(checkpoint, { qkvBias: true, block: "mlp", normalised: false }),
+  blueprint: (checkpoint) =>
+    blueprint(checkpoint, { qkvBias: true, windows: "alternate", block: "mlp", normalised: false }),
 };
 
 /** Qwen 3 MoE (Yang et al. 2025, arXiv:2505.09388). */
@@ -31,14 +35,10 @@ export const qwen3moe: Family = {
   sources: ["rms_norm.py", "mixtral.py"],
   gguf: "qwen3moe",
   folder: "Qwen3MoeForCausalLM",
-  blueprint: (checkpoint) => blueprint(checkpoint, { headNorms: true, block: "mlp", normalised: true }),
+  blueprint: (checkpoint) => blueprint(checkpoint, { headNorms: true, windows: "all", block: "mlp", normalised: true }),
 };
 
-interface Traits {
-  interleaved?: boolean;
-  windowed?: boolean;
-  qkvBias?: boolean;
-  headNorms?: boolean;
+interface Traits extends DecoderTraits {
   /** The mixture's name in a folder's layers. */
   block: string;
   /** Shares of the experts used add up to one, where the settings do not say. */
@@ -52,10 +52,13 @@ interface Experts {
   /** Width of the expert that is always used; 0 for none. */
   shared: number;
   normalised: boolean;
+  /** Layers that have experts; the others have a gated MLP. */
+  layers: number[];
 }
 
 function blueprint(checkpoint: Checkpoint, traits: Traits): Blueprint {
-  const settings = readDecoder(checkpoint, traits, READ_HERE);
+  const here = checkpoint.format === "gguf" ? ggufSettings(0) : folderSettings;
+  const settings = readDecoder(checkpoint, traits, Object.keys(here.shape));
   const { sizes, tied } = settings;
   const experts =
     checkpoint.format === "gguf" ? fromGguf(checkpoint, sizes, traits) : fromFolder(checkpoint, sizes, traits);
@@ -65,6 +68,8 @@ function blueprint(checkpoint: Checkpoint, traits: Traits): Blueprint {
     .vector("mlp_norm", "mlpNorm");
   attention(plan, settings, traits);
   addExperts(plan, checkpoint, sizes, experts, traits);
+  const dense = everyLayer(sizes).filter((i) => !experts.layers.includes(i));
+  plan.gatedMlp(dense);
   return {
     ...settings,
     integers: {
@@ -72,9 +77,15 @@ function blueprint(checkpoint: Checkpoint, traits: Traits): Blueprint {
       shared_hidden: experts.shared,
       normed_router: experts.normalised ? 1 : 0,
     },
+    lists: {
+      has_experts: everyLayer(sizes).map((i) => (experts.layers.includes(i) ? 1 : 0)),
+      places: everyLayer(sizes).map((i) => Math.max(experts.layers.indexOf(i), dense.indexOf(i))),
+    },
     buffers: plan.list,
   };
 }
+
+const everyLayer = ({ layers }: Sizes) => Array.from({ length: layers }, (_, i) => i);
 
 function addExperts(
   plan: DecoderBuffers,
@@ -83,15 +94,15 @@ function addExperts(
   experts: Experts,
   traits: Traits,
 ): void {
-  const { hidden, shared } = experts;
+  const { hidden, shared, layers } = experts;
   const names =
     checkpoint.format === "gguf" ? ggufNames(experts, width) : folderNames(checkpoint, experts, width, traits);
   const each = (parts: (expert: number) => PartPlan[]) =>
     Array.from({ length: experts.count }, (_, e) => parts(e)).flat();
   plan
-    .each("router", [experts.count, width], (i) => ({ tensor: names.router(i), shape: [experts.count, width] }))
-    .each("experts_gate_up", [experts.count, 2 * hidden, width], (i) => each((e) => names.gateUp(i, e)))
-    .each("experts_down", [experts.count, width, hidden], (i) => each((e) => [names.down(i, e)]));
+    .each("router", [experts.count, width], (i) => ({ tensor: names.router(i), shape: [experts.count, width] }), layers)
+    .each("experts_gate_up", [experts.count, 2 * hidden, width], (i) => each((e) => names.gateUp(i, e)), layers)
+    .each("experts_down", [experts.count, width, hidden], (i) => each((e) => [names.down(i, e)]), layers);
   if (shared === 0) {
     plan.none("shared_router", "shared_gate_up", "shared_down");
     return;
@@ -103,12 +114,14 @@ function addExperts(
   // A vector in GGUF, a matrix of one row in a folder.
   const gate = checkpoint.format === "gguf" ? [width] : [1, width];
   plan
-    .each("shared_router", [1, width], (i) => ({ tensor: names.sharedRouter(i), shape: gate }))
-    .each("shared_gate_up", [1, 2 * shared, width], (i) => [
-      of(i, "gate", [shared, width]),
-      of(i, "up", [shared, width]),
-    ])
-    .each("shared_down", [1, width, shared], (i) => of(i, "down", [width, shared]));
+    .each("shared_router", [1, width], (i) => ({ tensor: names.sharedRouter(i), shape: gate }), layers)
+    .each(
+      "shared_gate_up",
+      [1, 2 * shared, width],
+      (i) => [of(i, "gate", [shared, width]), of(i, "up", [shared, width])],
+      layers,
+    )
+    .each("shared_down", [1, width, shared], (i) => of(i, "down", [width, shared]), layers);
 }
 
 interface Names {
@@ -170,26 +183,20 @@ function folderNames(
   };
 }
 
-/** GGUF settings that {@link fromGguf} reads. */
-const READ_HERE: NeutralSettings = {
-  expert_count: "read elsewhere",
-  expert_used_count: "read elsewhere",
-  expert_feed_forward_length: "read elsewhere",
-  expert_shared_feed_forward_length: "read elsewhere",
-};
+const ggufSettings = (hidden: number) =>
+  z.object({
+    expert_count: count,
+    expert_used_count: count,
+    expert_feed_forward_length: count.default(hidden),
+    expert_shared_feed_forward_length: count.optional(),
+  });
 
 function fromGguf({ path, settings, tensors }: Checkpoint, sizes: Sizes, traits: Traits): Experts {
   const architecture = settings.get("general.architecture");
-  const read = z
-    .object({
-      expert_count: count,
-      expert_used_count: count,
-      expert_feed_forward_length: count.default(sizes.hidden),
-      expert_shared_feed_forward_length: count.optional(),
-    })
-    .safeParse(
-      Object.fromEntries(Object.keys(READ_HERE).map((name) => [name, settings.get(`${architecture}.${name}`)])),
-    );
+  const schema = ggufSettings(sizes.hidden);
+  const read = schema.safeParse(
+    Object.fromEntries(Object.keys(schema.shape).map((name) => [name, settings.get(`${architecture}.${name}`)])),
+  );
   if (!read.success) throw unsupported(path, "does not say how many experts it has, and how many it uses");
   const { expert_count, expert_used_count, expert_feed_forward_length, expert_shared_feed_forward_length } = read.data;
   return {
@@ -198,6 +205,7 @@ function fromGguf({ path, settings, tensors }: Checkpoint, sizes: Sizes, traits:
     hidden: expert_feed_forward_length,
     shared: expert_shared_feed_forward_length ?? tensors.get("blk.0.ffn_up_shexp.weight")?.shape[0] ?? 0,
     normalised: traits.normalised,
+    layers: everyLayer(sizes),
   };
 }
 
@@ -208,21 +216,30 @@ const folderSettings = z.object({
   moe_intermediate_size: count.optional(),
   shared_expert_intermediate_size: count.optional(),
   norm_topk_prob: z.boolean().optional(),
+  // Of layers counted from 1, those that are a multiple have experts, but for those that are listed, counted from 0.
   decoder_sparse_step: count.default(1),
-  mlp_only_layers: z.array(z.int()).default([]),
+  mlp_only_layers: z
+    .array(z.int())
+    .nullish()
+    .transform((layers) => layers ?? []),
 });
 
 function fromFolder(checkpoint: Checkpoint, sizes: Sizes, traits: Traits): Experts {
-  const read = readSettings(checkpoint, folderSettings);
+  const { path } = checkpoint;
+  const read = readSettings(checkpoint, folderSettings, [...checkpoint.settings.keys()]);
   const all = read.num_local_experts ?? read.num_experts;
-  if (all === undefined) throw unsupported(checkpoint.path, "does not say how many experts it has");
-  if (read.decoder_sparse_step !== 1 || read.mlp_only_layers.length > 0)
-    throw unsupported(checkpoint.path, "has layers with experts and layers without");
+  if (read.num_experts !== undefined && read.num_experts !== all) throw refused(path, "num_experts", read.num_experts);
+  if (traits.block === "block_sparse_moe" && read.norm_topk_prob === false)
+    throw refused(path, "norm_topk_prob", false);
+  if (all === undefined) throw unsupported(path, "does not say how many experts it has");
   return {
     count: all,
     used: read.num_experts_per_tok,
     hidden: read.moe_intermediate_size ?? sizes.hidden,
     shared: read.shared_expert_intermediate_size ?? 0,
     normalised: read.norm_topk_prob ?? traits.normalised,
+    layers: everyLayer(sizes).filter(
+      (i) => (i + 1) % read.decoder_sparse_step === 0 && !read.mlp_only_layers.includes(i),
+    ),
   };
 }

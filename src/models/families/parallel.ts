@@ -33,7 +33,7 @@ export function parallelBuffers(
 ): BufferPlan[] {
   const { layers, heads, kvHeads, headDim, width, hidden, vocabulary } = sizes;
   const tensor = (i: number, name: string, kind: string) => `${traits.layer(i)}${name}.${kind}`;
-  const plan = new Buffers(layers).one("embedding", `${traits.embedding}.weight`, [vocabulary, width]);
+  const plan = new Buffers(layers).one("embedding", `${traits.embedding}.weight`, [vocabulary, width]).none("qk_norm");
   for (const [kind, suffix] of [
     ["weight", ""],
     ["bias", "_bias"],

@@ -1,13 +1,19 @@
 import { z } from "zod";
 import type { RotarySpec } from "../../native.js";
-import { type Checkpoint, inconsistent, readFloats, unsupported } from "../checkpoint.js";
-import type { Sizes } from "./family.js";
+import { type Checkpoint, inconsistent, readFloats, refused, unsupported } from "../checkpoint.js";
+import type { Blueprint, Sizes } from "./family.js";
 import { count, type GgufRotary, real } from "./settings.js";
 
-/** A rotary table, and how long a text it serves. */
+/** A rotary table. */
 export interface Rotary {
   spec: RotarySpec;
-  context: number;
+  /** The table of texts of more tokens than `after`. */
+  long?: { spec: RotarySpec; after: number };
+}
+
+/** For families whose layers all have the same positions. */
+export function rotaryBlueprint({ spec, long }: Rotary): Pick<Blueprint, "rotary" | "longAfter"> {
+  return long ? { rotary: [spec, long.spec], longAfter: long.after } : { rotary: [spec] };
 }
 
 /** One of transformers' `rope_parameters`, or of what came before: `rope_scaling`. */
@@ -40,6 +46,16 @@ export const folderRotary = z.object({
   original_max_position_embeddings: count.nullish(),
 });
 
+/** What families differ in. */
+export interface RotaryTraits {
+  /** Default 10000. */
+  theta?: number;
+  /** Of each head's dimensions, those that turn, unless the settings say another; without it all do, and no setting may say another. */
+  share?: number;
+  /** LongRoPE is the one scaling, and goes by older names too (Phi-3). */
+  longOnly?: boolean;
+}
+
 /**
  * The table that a config.json asks for.
  * @throws ERR_TOKENLENSE_ARCHITECTURE for a scaling that transformers names and this does not compute.
@@ -48,45 +64,59 @@ export function rotaryOfFolder(
   path: string,
   read: z.infer<typeof folderRotary>,
   { headDim, context }: Pick<Sizes, "headDim" | "context">,
-  defaults: { theta?: number; share?: number } = {},
+  traits: RotaryTraits = {},
 ): Rotary {
-  const rope = { ...read.rope_scaling, ...read.rope_parameters };
-  const share = rope.partial_rotary_factor ?? read.partial_rotary_factor ?? defaults.share ?? 1;
-  const original = rope.original_max_position_embeddings ?? read.original_max_position_embeddings ?? undefined;
+  // As transformers has it, the older of the two first.
+  const scaling = read.rope_scaling && Object.keys(read.rope_scaling).length > 0 ? read.rope_scaling : undefined;
+  const rope: RopeParameters = scaling ?? read.rope_parameters ?? {};
+  const share = rope.partial_rotary_factor ?? read.partial_rotary_factor ?? traits.share ?? 1;
+  if (share !== 1 && traits.share === undefined) throw refused(path, "partial_rotary_factor", share);
+  const told = rope.rope_type ?? rope.type ?? "default";
+  const renamed = traits.longOnly && (told === "su" || told === "yarn") ? "longrope" : told;
+  if (!SCALINGS.includes(renamed) || (traits.longOnly && renamed !== "default" && renamed !== "longrope"))
+    throw refused(path, scaling ? "rope_scaling" : "rope_parameters", told);
+  const original = read.original_max_position_embeddings ?? rope.original_max_position_embeddings ?? undefined;
   return rotaryOf(path, {
     ...rope,
+    rope_type: renamed,
     dimensions: Math.trunc(headDim * share),
-    theta: rope.rope_theta ?? read.rope_theta ?? defaults.theta ?? 10_000,
-    original,
+    theta: rope.rope_theta ?? read.rope_theta ?? traits.theta ?? 10_000,
+    original: original ?? context,
     context,
   });
 }
+
+const SCALINGS = ["default", "linear", "dynamic", "llama3", "yarn", "longrope"];
 
 /** The table that a GGUF file asks for, `theta` being its default. */
 export function rotaryOfGguf(checkpoint: Checkpoint, read: GgufRotary, { headDim, context }: Sizes): Rotary {
   const { path, tensors } = checkpoint;
   const factor = read["rope.scaling.factor"] || read["rope.scale_linear"] || 1;
   const type = read["rope.scaling.type"] ?? (factor === 1 ? "none" : "linear");
-  const short = tensors.get("rope_factors_short.weight");
+  const [short, long] = ["short", "long"].map((kind) => tensors.get(`rope_factors_${kind}.weight`));
   const original = read["rope.scaling.original_context_length"];
   const asked: Asked = {
     rope_type: short ? "longrope" : type === "none" ? "default" : type,
     dimensions: read["rope.dimension_count"] ?? headDim,
     theta: read["rope.freq_base"],
-    factor,
-    attention_factor: read["rope.scaling.attn_factor"],
+    // Llama 3's and Phi-3's converted files have tables in place of it.
+    ...(short && factor === 1 ? {} : { factor }),
+    attention_factor: read["rope.scaling.attn_factor"] ?? read["rope.scaling.yarn_attn_factor"],
+    beta_fast: read["rope.scaling.yarn_beta_fast"],
+    beta_slow: read["rope.scaling.yarn_beta_slow"],
     original,
     context,
     ...(short ? { short_factor: [...readFloats(short)] } : {}),
+    ...(long ? { long_factor: [...readFloats(long)] } : {}),
   };
   // llama.cpp's converter writes Llama 3's frequencies out as divisors.
   const divisors = tensors.get("rope_freqs.weight");
   if (!divisors) return rotaryOf(path, asked);
   const { spec } = rotaryOf(path, { ...asked, rope_type: "default" });
-  return { spec: { ...spec, divisors: checked(path, readFloats(divisors), spec.dimensions) }, context };
+  return { spec: { ...spec, divisors: checked(path, readFloats(divisors), spec.dimensions) } };
 }
 
-/** Tensors of a GGUF file that {@link rotaryOfGguf} reads or leaves, beside those of the layers. */
+/** Tensors of a GGUF file that {@link rotaryOfGguf} reads, beside those of the layers. */
 export const ROTARY_TENSORS = ["rope_freqs.weight", "rope_factors_short.weight", "rope_factors_long.weight"];
 
 type Asked = RopeParameters & {
@@ -97,28 +127,25 @@ type Asked = RopeParameters & {
 };
 
 function rotaryOf(path: string, asked: Asked): Rotary {
-  const { dimensions, theta, context } = asked;
+  const { dimensions, theta } = asked;
   if (dimensions % 2 !== 0)
     throw inconsistent(path, `turns ${dimensions} dimensions of a head, which is no even number`);
   const plain: RotarySpec = { dimensions, theta, factor: 1 };
   const type = asked.rope_type ?? asked.type ?? "default";
   switch (type) {
     case "default":
-      return { spec: plain, context };
+      return { spec: plain };
     case "linear":
-      return {
-        spec: { ...plain, divisors: new Float64Array(dimensions / 2).fill(needed(path, type, asked.factor)) },
-        context,
-      };
+      return { spec: { ...plain, divisors: new Float64Array(dimensions / 2).fill(needed(path, type, asked.factor)) } };
     case "dynamic":
-      // Its frequencies change in texts longer than the context only.
-      return { spec: plain, context };
+      // Its frequencies change in texts longer than the context only, and by a power that two dimensions do not have.
+      if (dimensions < 4) throw refused(path, "rope_scaling", type);
+      return { spec: plain };
     case "llama3":
-      return { spec: { ...plain, divisors: llama3(path, asked) }, context };
+      return { spec: { ...plain, divisors: llama3(path, asked) } };
     case "yarn":
-      return { spec: { ...plain, ...yarn(path, asked) }, context };
+      return { spec: { ...plain, ...yarn(path, asked) } };
     case "longrope":
-    case "su":
       return longrope(path, asked, plain);
     default:
       throw unsupported(path, `asks for rotary scaling (${type})`);
@@ -145,7 +172,7 @@ function llama3(path: string, asked: Asked): Float64Array {
 function yarn(path: string, asked: Asked): Pick<RotarySpec, "divisors" | "factor"> {
   const { dimensions, theta, context } = asked;
   const original = asked.original ?? context;
-  const factor = asked.factor ?? context / original;
+  const factor = asked.factor === null ? context / original : needed(path, "yarn", asked.factor);
   const scale = (mscale: number) => (factor <= 1 ? 1 : 0.1 * mscale * Math.log(factor) + 1);
   const byMscale = asked.mscale && asked.mscale_all_dim ? scale(asked.mscale) / scale(asked.mscale_all_dim) : scale(1);
   if (!Number.isFinite(factor)) throw inconsistent(path, "asks for rotary scaling (yarn) by no factor");
@@ -162,19 +189,20 @@ function yarn(path: string, asked: Asked): Pick<RotarySpec, "divisors" | "factor
   return { divisors, factor: asked.attention_factor ?? byMscale };
 }
 
-/** Ding et al. 2024, arXiv:2402.13753: one set of divisors up to the original context; the other, for longer texts, is not computed. */
+/** Ding et al. 2024, arXiv:2402.13753: one set of divisors for texts up to the original context, another for longer ones. */
 function longrope(path: string, asked: Asked, plain: RotarySpec): Rotary {
   const original = needed(path, "longrope", asked.original);
-  const factor = asked.factor && asked.factor !== 1 ? asked.factor : asked.context / original;
-  const divisors = Float64Array.from(needed(path, "longrope", asked.short_factor));
-  return {
-    spec: {
-      ...plain,
-      divisors: checked(path, divisors, plain.dimensions),
-      factor: asked.attention_factor ?? (factor <= 1 ? 1 : Math.sqrt(1 + Math.log(factor) / Math.log(original))),
-    },
-    context: Math.min(original, asked.context),
-  };
+  const scaled = asked.factor ?? asked.context / original;
+  const factor = asked.attention_factor ?? (scaled <= 1 ? 1 : Math.sqrt(1 + Math.log(scaled) / Math.log(original)));
+  const spec = (divisors: number[] | undefined) => ({
+    ...plain,
+    divisors: checked(path, Float64Array.from(needed(path, "longrope", divisors)), plain.dimensions),
+    factor,
+  });
+  const short = spec(asked.short_factor);
+  return asked.context <= original
+    ? { spec: short }
+    : { spec: short, long: { spec: spec(asked.long_factor), after: original } };
 }
 
 function needed<T>(path: string, type: string, value: T | null | undefined): T {

@@ -1,6 +1,7 @@
 import { z } from "zod";
-import { type Checkpoint, inconsistent, type MetadataValue, problems, unsupported } from "../checkpoint.js";
+import { type Checkpoint, inconsistent, type MetadataValue, problems, refused, unsupported } from "../checkpoint.js";
 import type { Sizes } from "./family.js";
+import { refuseForeign } from "./foreign.js";
 
 export const count = z.int().positive();
 /** Above this a number is a damaged one. */
@@ -8,10 +9,17 @@ export const layerCount = count.max(10_000);
 export const real = z.number().positive();
 
 /**
- * Settings of a checkpoint, as a family's schema has them.
- * @throws ERR_TOKENLENSE_FORMAT where they do not hold.
+ * Settings of a config.json, as a family's schema has them.
+ * @param elsewhere names of others that the family reads.
+ * @throws ERR_TOKENLENSE_FORMAT where they do not hold, ERR_TOKENLENSE_ARCHITECTURE as {@link refuseForeign}.
  */
-export function readSettings<T extends z.ZodType>({ path, settings }: Checkpoint, schema: T): z.infer<T> {
+export function readSettings<T extends z.ZodRawShape>(
+  checkpoint: Checkpoint,
+  schema: z.ZodObject<T>,
+  elsewhere: readonly string[] = [],
+): z.infer<z.ZodObject<T>> {
+  const { path, settings } = checkpoint;
+  refuseForeign(checkpoint, [...Object.keys(schema.shape), ...elsewhere]);
   return parse(path, "settings", schema, Object.fromEntries(settings));
 }
 
@@ -22,11 +30,12 @@ function parse<T extends z.ZodType>(path: string, what: string, schema: T, value
 }
 
 /** Keys that may stand in a GGUF file if they ask for nothing: the values that do, and what they would ask for. */
-export type NeutralSettings = Record<string, { neutral: readonly MetadataValue[]; asks: string } | "read elsewhere">;
-
-const NEUTRAL: NeutralSettings = {
+const NEUTRAL: Record<string, { neutral: readonly MetadataValue[]; asks: string }> = {
   expert_count: { neutral: [0], asks: "mixture-of-experts layers" },
   expert_used_count: { neutral: [0], asks: "mixture-of-experts layers" },
+  // Shares by softmax.
+  expert_gating_func: { neutral: [1], asks: "another choice of experts" },
+  "rope.scaling.yarn_ext_factor": { neutral: [1], asks: "another rotary scaling" },
   "attention.causal": { neutral: [true], asks: "attention that is not causal" },
   "attention.sliding_window": { neutral: [0], asks: "sliding-window attention" },
 };
@@ -52,6 +61,10 @@ export const ggufRotary = z.object({
   "rope.scaling.factor": z.number().nonnegative().optional(),
   "rope.scaling.original_context_length": count.optional(),
   "rope.scaling.attn_factor": real.optional(),
+  // YaRN's, as the converter takes them from config.json.
+  "rope.scaling.yarn_attn_factor": real.optional(),
+  "rope.scaling.yarn_beta_fast": real.optional(),
+  "rope.scaling.yarn_beta_slow": real.optional(),
   "rope.scaling.finetuned": z.boolean().optional(),
   "rope.scale_linear": z.number().nonnegative().optional(),
 });
@@ -60,12 +73,13 @@ export type GgufRotary = z.infer<typeof ggufRotary>;
 /**
  * Settings of a GGUF file without their prefix, the architecture's name, where every one must be known.
  * @param schema of those beside the sizes.
+ * @param elsewhere names of others that the family reads.
  * @throws ERR_TOKENLENSE_ARCHITECTURE for one that asks for what the family does not compute, as {@link readSettings}.
  */
 export function readGguf<T extends z.ZodRawShape>(
   { path, settings, tensors }: Checkpoint,
   schema: z.ZodObject<T>,
-  neutral: NeutralSettings = {},
+  elsewhere: readonly string[] = [],
 ): { read: z.infer<z.ZodObject<T>>; sizes: Sizes } {
   const architecture = settings.get("general.architecture");
   const whole = ggufSizes.extend(schema.shape);
@@ -74,10 +88,9 @@ export function readGguf<T extends z.ZodRawShape>(
     if (!key.startsWith(`${architecture}.`)) continue;
     const name = key.slice(`${architecture}.`.length);
     own[name] = value;
-    if (name in whole.shape) continue;
-    const known = neutral[name] ?? NEUTRAL[name];
+    if (name in whole.shape || elsewhere.includes(name)) continue;
+    const known = NEUTRAL[name];
     if (!known) throw unsupported(path, `has the setting ${key}, which this version does not know`);
-    if (known === "read elsewhere") continue;
     if (!known.neutral.includes(value)) throw unsupported(path, `asks for ${known.asks} (${key} = ${String(value)})`);
   }
   const parsed = parse(path, `settings of ${architecture}`, whole, own);
@@ -129,7 +142,7 @@ export function folderSizes(read: {
 const LONGEST_CONTEXT = 2 ** 20;
 
 /** @throws ERR_TOKENLENSE_FORMAT for sizes that no model has. */
-export function checkSizes(path: string, sizes: Sizes): void {
+export function checkSizes({ path, format, settings }: Checkpoint, sizes: Sizes): void {
   const { heads, kvHeads, headDim, width, vocabulary, context } = sizes;
   if (vocabulary < 1) throw inconsistent(path, "has no token embedding");
   if (context > LONGEST_CONTEXT) throw inconsistent(path, `has a context of ${context} tokens`);
@@ -137,6 +150,9 @@ export function checkSizes(path: string, sizes: Sizes): void {
     throw inconsistent(path, `has ${heads} heads, which ${kvHeads} key/value heads cannot share`);
   if (!Number.isInteger(headDim))
     throw inconsistent(path, `has ${width} dimensions, which ${heads} heads cannot share`);
+  // A family that has no such setting would do as if it were not there.
+  const told = format === "folder" ? settings.get("head_dim") : undefined;
+  if (typeof told === "number" && told !== headDim) throw refused(path, "head_dim", told);
 }
 
 /** transformers' names of activations, and ours. */
@@ -150,9 +166,12 @@ const ACTIVATIONS: Record<string, string> = {
   gelu_pytorch_tanh: "gelu_tanh",
 };
 
-/** @throws ERR_TOKENLENSE_ARCHITECTURE for one that no operator computes. */
-export function activationOf(path: string, name: string): string {
+/**
+ * @param setting where it was found.
+ * @throws ERR_TOKENLENSE_ARCHITECTURE for one that no operator computes.
+ */
+export function activationOf(path: string, name: string, setting = "hidden_act"): string {
   const activation = Object.hasOwn(ACTIVATIONS, name) ? ACTIVATIONS[name] : undefined;
   if (activation) return activation;
-  throw unsupported(path, `has the activation ${name}, not one of ${Object.keys(ACTIVATIONS).join(", ")}`);
+  throw refused(path, setting, name);
 }

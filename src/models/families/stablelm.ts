@@ -1,18 +1,18 @@
 import { z } from "zod";
-import { type Checkpoint, unsupported } from "../checkpoint.js";
-import { DecoderBuffers, isTied } from "./decoder.js";
-import type { Blueprint, Family } from "./family.js";
-import { folderRotary, rotaryOfFolder, rotaryOfGguf } from "./rotary.js";
+import type { Checkpoint } from "../checkpoint.js";
+import { DecoderBuffers, headParts, isTied } from "./decoder.js";
+import type { Blueprint, Family, PartPlan, Sizes } from "./family.js";
+import { folderRotary, rotaryBlueprint, rotaryOfFolder, rotaryOfGguf } from "./rotary.js";
 import { activationOf, count, folderSizes, ggufRotary, layerCount, readGguf, readSettings, real } from "./settings.js";
 
-/** StableLM 2 and 3B (Bellagente et al. 2024, arXiv:2402.17834); those with norms of queries and keys (12B) are refused. */
+/** StableLM 2 and 3B (Bellagente et al. 2024, arXiv:2402.17834); 12B has layer norms of each head's queries and keys. */
 export const stablelm: Family = {
   name: "stablelm",
   sources: ["layer_norm.py", "stablelm.py"],
   gguf: "stablelm",
   folder: "StableLmForCausalLM",
   blueprint(checkpoint) {
-    const { parallel, qkvBias, ...settings } =
+    const { parallel, qkvBias, headNorms, ...settings } =
       checkpoint.format === "gguf" ? fromGguf(checkpoint) : fromFolder(checkpoint);
     const { sizes, tied } = settings;
     const plan = new DecoderBuffers(checkpoint, sizes)
@@ -29,11 +29,33 @@ export const stablelm: Family = {
     if (qkvBias) plan.qkvBias();
     else plan.none("qkv_bias");
     plan.none("attention_out_bias");
-    return { ...settings, integers: { parallel: parallel ? 1 : 0 }, buffers: plan.list };
+    if (headNorms) addHeadNorms(plan, checkpoint.format, sizes);
+    else plan.none("qk_norm");
+    return {
+      ...settings,
+      ...(headNorms ? { normedParts: headParts(sizes) } : {}),
+      integers: { parallel: parallel ? 1 : 0 },
+      buffers: plan.list,
+    };
   },
 };
 
-type Settings = Omit<Blueprint, "buffers"> & { parallel: boolean; qkvBias: boolean };
+type Settings = Omit<Blueprint, "buffers"> & { parallel: boolean; qkvBias: boolean; headNorms: boolean };
+
+/** A tensor for each head in a folder, one for all in GGUF. */
+function addHeadNorms(plan: DecoderBuffers, format: Checkpoint["format"], { heads, kvHeads, headDim }: Sizes): void {
+  const parts = (i: number, gguf: string, folder: string, count: number): PartPlan[] =>
+    format === "gguf"
+      ? [{ tensor: `blk.${i}.${gguf}.weight`, shape: [count, headDim] }]
+      : Array.from({ length: count }, (_, head) => ({
+          tensor: `model.layers.${i}.self_attn.${folder}.norms.${head}.weight`,
+          shape: [headDim],
+        }));
+  plan.each("qk_norm", [(heads + kvHeads) * headDim], (i) => [
+    ...parts(i, "attn_q_norm", "q_layernorm", heads),
+    ...parts(i, "attn_k_norm", "k_layernorm", kvHeads),
+  ]);
+}
 
 const ggufSettings = ggufRotary.extend({
   "attention.layer_norm_epsilon": real,
@@ -42,15 +64,16 @@ const ggufSettings = ggufRotary.extend({
 
 function fromGguf(checkpoint: Checkpoint): Settings {
   const { read, sizes } = readGguf(checkpoint, ggufSettings);
-  const { spec, context } = rotaryOfGguf(checkpoint, read, sizes);
+  const rotary = rotaryOfGguf(checkpoint, read, sizes);
   return {
-    sizes: { ...sizes, context },
+    sizes,
     tied: isTied(checkpoint, true),
-    rotary: [spec],
+    ...rotaryBlueprint(rotary),
     normEps: read["attention.layer_norm_epsilon"],
     activation: "silu",
     parallel: read.use_parallel_residual,
     qkvBias: checkpoint.tensors.has("blk.0.attn_q.bias"),
+    headNorms: checkpoint.tensors.has("blk.0.attn_q_norm.weight"),
   };
 }
 
@@ -74,16 +97,16 @@ const folderSettings = folderRotary.extend({
 function fromFolder(checkpoint: Checkpoint): Settings {
   const { path } = checkpoint;
   const read = readSettings(checkpoint, folderSettings);
-  if (read.qk_layernorm) throw unsupported(path, "has layer norms of queries and keys");
   const sizes = folderSizes(read);
-  const { spec, context } = rotaryOfFolder(path, read, sizes, { share: 0.25 });
+  const rotary = rotaryOfFolder(path, read, sizes, { share: 0.25 });
   return {
-    sizes: { ...sizes, context },
+    sizes,
     tied: isTied(checkpoint, read.tie_word_embeddings),
-    rotary: [spec],
+    ...rotaryBlueprint(rotary),
     normEps: read.layer_norm_eps,
     activation: activationOf(path, read.hidden_act),
     parallel: read.use_parallel_residual,
     qkvBias: read.use_qkv_bias,
+    headNorms: read.qk_layernorm,
   };
 }

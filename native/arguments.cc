@@ -114,4 +114,6 @@ GenerationPlan generation_plan(const Napi::Value& value) {
           fields.ids("stopTokens")};
 }
 
+std::vector<GenerationPlan> generation_plans(const Napi::Value& value) { return plans_of(value, generation_plan); }
+
 }  // namespace tokenlense

@@ -4,13 +4,13 @@
 
 #include "../autograd/gemm.h"
 #include "../error.h"
-#include "forward.h"
+#include "products.h"
 
 namespace tokenlense {
 namespace {
 
 AttributionResult run(const Model& model, const GradientPlan& plan, TaskContext& context) {
-  return attribute_gradient(model, plan, context);
+  return std::move(attribute_gradients(model, {plan}, context).front());
 }
 AttributionResult run(const Model& model, const PathPlan& plan, TaskContext& context) { return attribute_path(model, plan, context); }
 AttributionResult run(const Model& model, const PerturbationPlan& plan, TaskContext& context) {
@@ -20,25 +20,55 @@ AttributionResult run(const Model& model, const InternalsPlan& plan, TaskContext
   return attribute_internals(model, plan, context);
 }
 
+template <class Kind>
+void require_possible(const Model& model, const Kind& plan) {
+  if (plan.prompt_length < 1) throw Error("PROMPT", "The prompt is empty: an output needs at least one token before it.");
+  if (plan.outputs() < 1) throw Error("TARGET", "There is no output: the target adds no token to the prompt.");
+  if constexpr (requires { plan.layer; })
+    if (plan.layer >= stage_count(model))
+      throw Error("INPUT", "There is no layer " + std::to_string(plan.layer) + " to attribute through; the model has " +
+                               std::to_string(stage_count(model)) + ", from 0 on.");
+}
+
+// Time and arithmetic of this thread from its beginning on.
+class Measured {
+ public:
+  Measured() { reset_flops(); }
+  void tell(AttributionResult& result, double share) const {
+    result.flops = counted_flops() * share;
+    result.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start_).count() * share;
+  }
+
+ private:
+  std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
+};
+
 }  // namespace
 
 AttributionResult attribute(const Model& model, const AttributionPlan& plan, TaskContext& context) {
   return std::visit(
       [&](const auto& kind) {
-        if (kind.prompt_length < 1) throw Error("PROMPT", "The prompt is empty: an output needs at least one token before it.");
-        if (kind.outputs() < 1) throw Error("TARGET", "There is no output: the target adds no token to the prompt.");
-        if constexpr (requires { kind.layer; })
-          if (kind.layer >= stage_count(model))
-            throw Error("INPUT", "There is no layer " + std::to_string(kind.layer) + " to attribute through; the model has " +
-                                     std::to_string(stage_count(model)) + ", from 0 on.");
-        const auto start = std::chrono::steady_clock::now();
-        reset_flops();
+        require_possible(model, kind);
+        const Measured measured;
         AttributionResult result = run(model, kind, context);
-        result.flops = counted_flops();
-        result.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+        measured.tell(result, 1);
         return result;
       },
       plan);
+}
+
+std::vector<AttributionResult> attribute_together(const Model& model, const std::vector<GradientPlan>& plans, TaskContext& context) {
+  if (plans.empty()) return {};
+  double rows = 0;
+  const auto rows_of = [](const Plan& plan) { return static_cast<double>(work_of(every_target(plan), 1)); };
+  for (const auto& plan : plans) {
+    require_possible(model, plan);
+    rows += rows_of(plan);
+  }
+  const Measured measured;
+  auto results = attribute_gradients(model, plans, context);
+  for (size_t i = 0; i < plans.size(); ++i) measured.tell(results[i], rows_of(plans[i]) / rows);
+  return results;
 }
 
 }  // namespace tokenlense

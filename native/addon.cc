@@ -162,16 +162,6 @@ Napi::Value ids_value(Napi::Env env, const std::vector<int64_t>& list) {
 Napi::Value generate_tokens(const Napi::CallbackInfo& call) {
   return guarded(call.Env(), [&] {
     return start_task(call.Env(), Lane::compute, call[2],
-                      [model = ModelHandle::of(call[0]), plan = generation_plan(call[1])](TaskContext& context) -> Finish {
-                        auto fresh = generate(*model, {plan}, context);
-                        return [fresh = std::move(fresh)](Napi::Env env) -> Napi::Value { return ids_value(env, fresh.front()); };
-                      });
-  });
-}
-
-Napi::Value generate_several(const Napi::CallbackInfo& call) {
-  return guarded(call.Env(), [&] {
-    return start_task(call.Env(), Lane::compute, call[2],
                       [model = ModelHandle::of(call[0]), plans = generation_plans(call[1])](TaskContext& context) -> Finish {
                         auto fresh = generate(*model, plans, context);
                         return [fresh = std::move(fresh)](Napi::Env env) -> Napi::Value { return list_of(env, fresh, ids_value); };
@@ -219,7 +209,6 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
     exports.Set("attribute", Napi::Function::New<attribute>(env, "attribute"));
     exports.Set("attributeTogether", Napi::Function::New<attribute_several>(env, "attributeTogether"));
     exports.Set("generate", Napi::Function::New<generate_tokens>(env, "generate"));
-    exports.Set("generateTogether", Napi::Function::New<generate_several>(env, "generateTogether"));
     return exports;
   });
 }

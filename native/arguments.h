@@ -16,7 +16,6 @@ GemmRequest gemm_request(const Napi::Value& value);
 ArchiveSpec archive_spec(const Napi::Value& value);
 AttributionPlan attribution_plan(const Napi::Value& value);
 std::vector<GradientPlan> gradient_plans(const Napi::Value& value);
-GenerationPlan generation_plan(const Napi::Value& value);
 std::vector<GenerationPlan> generation_plans(const Napi::Value& value);
 Randomisation randomisation_plan(const Napi::Value& value);
 

@@ -326,12 +326,6 @@ export interface Native {
     plans: readonly GradientPlan[],
     onProgress?: NativeProgress,
   ): NativeTask<NativeAttribution[]>;
-  /** Resolves to the new tokens only. */
-  generate(model: NativeModel, plan: GenerationPlan, onProgress?: NativeProgress): NativeTask<Int32Array>;
-  /** Several texts at once, which stand at the same position at any time; where one fails, so do all. */
-  generateTogether(
-    model: NativeModel,
-    plans: readonly GenerationPlan[],
-    onProgress?: NativeProgress,
-  ): NativeTask<Int32Array[]>;
+  /** Of each text, all at once, the new tokens only; where one fails, so do all. */
+  generate(model: NativeModel, plans: readonly GenerationPlan[], onProgress?: NativeProgress): NativeTask<Int32Array[]>;
 }

@@ -116,7 +116,7 @@ it("generations", async () => {
   const ids = randomIds(200, SIZE.vocabulary, 5);
   const cache = 2 * SIZE.layers * SIZE.kvHeads * SIZE.context * SIZE.headDim * 4;
   const rest = { maxNewTokens: 20, temperature: 0, topK: 0, topP: 1, seed: 0, stopTokens: new Int32Array() };
-  await expectNoLeak(100, cache, () => native().generate(model, { ids, ...rest }).promise);
+  await expectNoLeak(100, cache, () => native().generate(model, [{ ids, ...rest }]).promise);
 });
 
 it("worker threads that load the addon and end", async () => {

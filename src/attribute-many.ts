@@ -72,9 +72,17 @@ export function attributeMany<Input extends AttributeInput, Name extends MethodN
   inputs: Iterable<Input> | AsyncIterable<Input>,
   options: AttributeManyOptions<Name>,
 ): AsyncGenerator<AttributeOutcome<Input>, void, undefined> {
-  const checked = parseOptions(schema, options);
+  const checked = checkShared(options);
   if (typeof inputs === "string" || !isIterable(inputs))
     throw new TokenlenseError("ERR_TOKENLENSE_INPUT", "inputs: expected an array or another iterable of prompts.");
+  return outcomes(inputs, checked);
+}
+
+type Checked = z.output<typeof schema>;
+
+/** Options for all inputs, with what no input could make good found at once. */
+export function checkShared(options: AttributeManyOptions): Checked {
+  const checked = parseOptions(schema, options);
   // An input may bring its own contrast, so what needs one is no fault yet; the step is named lest the contrast choose it.
   const { method } = resolveChoice({
     ...checked,
@@ -82,10 +90,8 @@ export function attributeMany<Input extends AttributeInput, Name extends MethodN
     contrast: "an input's own",
   });
   requireCapability(checked.model, method);
-  return outcomes(inputs, checked);
+  return checked;
 }
-
-type Checked = z.output<typeof schema>;
 
 async function* outcomes<Input extends AttributeInput>(
   inputs: Iterable<Input> | AsyncIterable<Input>,

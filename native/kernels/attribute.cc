@@ -30,17 +30,22 @@ void require_possible(const Model& model, const Kind& plan) {
                                std::to_string(stage_count(model)) + ", from 0 on.");
 }
 
-// Time and arithmetic of this thread from its beginning on.
+// Arithmetic and time of this thread, from here on.
 class Measured {
  public:
   Measured() { reset_flops(); }
-  void tell(AttributionResult& result, double share) const {
-    result.flops = counted_flops() * share;
-    result.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start_).count() * share;
+  void end() {
+    flops_ = counted_flops();
+    seconds_ = std::chrono::duration<double>(std::chrono::steady_clock::now() - start_).count();
+  }
+  void tell(AttributionResult& result, double share = 1) const {
+    result.flops = flops_ * share;
+    result.seconds = seconds_ * share;
   }
 
  private:
   std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
+  double flops_ = 0, seconds_ = 0;
 };
 
 }  // namespace
@@ -49,9 +54,10 @@ AttributionResult attribute(const Model& model, const AttributionPlan& plan, Tas
   return std::visit(
       [&](const auto& kind) {
         require_possible(model, kind);
-        const Measured measured;
+        Measured measured;
         AttributionResult result = run(model, kind, context);
-        measured.tell(result, 1);
+        measured.end();
+        measured.tell(result);
         return result;
       },
       plan);
@@ -65,8 +71,9 @@ std::vector<AttributionResult> attribute_together(const Model& model, const std:
     require_possible(model, plan);
     rows += rows_of(plan);
   }
-  const Measured measured;
+  Measured measured;
   auto results = attribute_gradients(model, plans, context);
+  measured.end();
   for (size_t i = 0; i < plans.size(); ++i) measured.tell(results[i], rows_of(plans[i]) / rows);
   return results;
 }

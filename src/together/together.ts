@@ -102,7 +102,7 @@ async function* attributeTexts(
   for (const pack of cutPacks(model, rest)) {
     if (!pack.some(({ index }) => wanted(index))) continue;
     const { failed, rest } = await settled(pack, signal, (some) => attributePack(some, options));
-    yield [...failed, ...rest];
+    yield [...failed, ...rest].sort((a, b) => a.index - b.index);
   }
 }
 

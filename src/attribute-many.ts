@@ -108,7 +108,7 @@ async function* outcomes<Input extends AttributeInput>(
   let coming: Promise<Taken<Input>> | undefined;
   let taken = 0;
   let end: { error?: unknown } | undefined;
-  let window: ReturnType<typeof attributeTogether> | undefined;
+  let steps: ReturnType<typeof attributeTogether> | undefined;
   let step: Promise<Stepped> | undefined;
 
   const take = () => {
@@ -118,7 +118,7 @@ async function* outcomes<Input extends AttributeInput>(
   const settle = (event: Taken<Input> | Stepped) => {
     if ("step" in event) {
       step = undefined;
-      if (event.step.done) window = undefined;
+      if (event.step.done) steps = undefined;
       else finished.push(event.step.value);
       return;
     }
@@ -141,15 +141,17 @@ async function* outcomes<Input extends AttributeInput>(
       settle(event);
     }
   };
+  async function* windows() {
+    const tell = (index: number, current: AttributionProgress) =>
+      onProgress?.({ ...progress, current: { ...current, index } });
+    while (waiting.length > 0)
+      yield* attributeTogether(waiting.splice(0, most), { model: shared.model, signal: stop, onProgress: tell });
+  }
   /** While one step's results are read, the next is computed, and no third one. */
   const work = () => {
     if (step || finished.length > 1) return;
-    if (!window && waiting.length > 0) {
-      const tell = (index: number, current: AttributionProgress) =>
-        onProgress?.({ ...progress, current: { ...current, index } });
-      window = attributeTogether(waiting.splice(0, most), { model: shared.model, signal: stop, onProgress: tell });
-    }
-    step = window?.next().then((step) => ({ step }));
+    if (waiting.length > 0) steps ??= windows();
+    step = steps?.next().then((step) => ({ step }));
     step?.catch(() => {}); // told where it is waited for
   };
 

@@ -135,8 +135,8 @@ async function runAlone(run: Run, flags: DatasetFlags): Promise<Summary> {
 }
 
 /**
- * Attributes and stores every prompt that the journal does not have as stored. What is computed together is stored before the
- * next is computed, so a killed run loses no more than that: a prompt, or some short ones.
+ * Attributes and stores every prompt that the journal does not have as stored. What is computed together is stored before
+ * the next is computed, so a killed run loses no more than that: a prompt, or some short ones.
  */
 async function attributeRest(run: Run, journal: Journal, model: Model, flags: DatasetFlags): Promise<void> {
   const { dataset, prompts, folder, signal, progress } = run;

@@ -4,9 +4,10 @@ import type { Model } from "../models/model.js";
 import type { AttributionPlan, GradientPlan } from "../native.js";
 
 /**
- * Rows of hidden states that an attribution works on, forward and back. A text of up to `SHORT` is mostly waiting for weights, so
- * it is faster with others; `FULL` of them together have nothing more to gain. On two cores with AMX, SmolLM2-135M: alone against eight
- * at once 24 rows (3 + 4 tokens) 7×, 149 (7 + 11) 1.9×, 342 (18 + 13) 1.2×, 1394 (30 + 30) 1×; past 1500 rows less than 5 % more.
+ * Rows of hidden states that an attribution works on, forward and back. A text of up to `SHORT` mostly waits for weights,
+ * so it is faster with others; `FULL` of them together have little more to gain. bench/batches.ts on two cores with AMX,
+ * SmolLM2-135M in float32, sixteen at once against one by one: 24 rows (3 + 4 tokens) 3.4 times as fast, 149 (7 + 11) 2.1,
+ * 342 (18 + 13) 1.2; 1394 (30 + 30) gained nothing.
  */
 const SHORT = 512;
 const FULL = 1536;
@@ -31,8 +32,9 @@ export function rowsOf({ ids, promptLength }: Pick<AttributionPlan, "ids" | "pro
 }
 
 /**
- * Which texts are attributed together: short ones, by methods of one backward pass, which is what the native engine can do of several;
- * none twice as long as another, for what is shorter leaves empty rows. It hangs on the texts and the model alone, so that runs repeat.
+ * Which texts are attributed together: short ones, by methods of one backward pass, which is what the native engine can do
+ * of several; none twice as long as another, for what is shorter leaves empty rows. It hangs on the texts and the model
+ * alone, so that runs repeat.
  */
 export function cutPacks<Text extends Planned>(model: Model, texts: readonly Text[]): Text[][] {
   const isShort = ({ plan }: Text) => plan.kind === "gradient" && batches(model) && rowsOf(plan) <= SHORT;
@@ -46,8 +48,8 @@ export function cutPacks<Text extends Planned>(model: Model, texts: readonly Tex
 }
 
 /**
- * Which prompts are continued together: each step reads all weights, however many texts it serves. All stand at the same position, so
- * a longer prompt has others wait for it: no more of that than half of what a text may be given.
+ * Which prompts are continued together: each step reads all weights, however many texts it serves. All stand at the same
+ * position, so a longer prompt has others wait for it: no more of that than half of what a text may be given.
  */
 export function cutGenerations<Text extends Prompted>(model: Model, texts: readonly Text[]): Text[][] {
   const groups: Text[][] = [];

@@ -43,8 +43,9 @@ export interface TogetherOptions {
 }
 
 /**
- * Attributes some inputs, those together that are faster so, and gives what is through at a time. Which go together hangs on the
- * inputs alone, so that runs repeat. One that fails fails alone: where several do not get through together, each is done by itself.
+ * Attributes some inputs, those together that are faster so, and gives what is through at a time. Which go together hangs
+ * on the inputs alone, so that runs repeat. One that fails fails alone: where several do not get through together, each is
+ * done by itself.
  * @throws ERR_TOKENLENSE_CANCELLED
  */
 export async function* attributeTogether(

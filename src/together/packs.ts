@@ -13,7 +13,7 @@ const SHORT = 512;
 const FULL = 1536;
 
 /** Bytes for keys and values of texts that are generated together; of a memory budget, a quarter. */
-const CACHES = 512 * 2 ** 20;
+const CACHES = 256 * 2 ** 20;
 
 export interface Planned {
   plan: AttributionPlan;

@@ -101,7 +101,7 @@ describe("which prompts are continued together", () => {
   it("are as many as have room for keys and values", () => {
     // 46,080 bytes a token.
     const sizes = (of: number[][]) => of.map(({ length }) => length);
-    expect(sizes(cut(Array.from({ length: 16 }, () => prompt(984))))).toEqual([11, 5]);
+    expect(sizes(cut(Array.from({ length: 16 }, () => prompt(984))))).toEqual([5, 5, 5, 1]);
     expect(sizes(cut([prompt(984, 16, 2 ** 40), prompt(984, 16, 8 * 46_080 * 1000), prompt(984)]))).toEqual([2, 1]);
   });
 

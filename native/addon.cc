@@ -46,6 +46,13 @@ Napi::Value attribution_value(Napi::Env env, const AttributionResult& result) {
   return object;
 }
 
+template <class T, class Make>
+Napi::Value list_of(Napi::Env env, const std::vector<T>& values, const Make& make) {
+  Napi::Array list = Napi::Array::New(env, values.size());
+  for (size_t i = 0; i < values.size(); ++i) list.Set(static_cast<uint32_t>(i), make(env, values[i]));
+  return list;
+}
+
 Napi::Value info(const Napi::CallbackInfo& call) {
   Napi::Env env = call.Env();
   return guarded(env, [&] {
@@ -136,16 +143,28 @@ Napi::Value attribute(const Napi::CallbackInfo& call) {
   });
 }
 
+Napi::Value attribute_several(const Napi::CallbackInfo& call) {
+  return guarded(call.Env(), [&] {
+    return start_task(call.Env(), Lane::compute, call[2],
+                      [model = ModelHandle::of(call[0]), plans = gradient_plans(call[1])](TaskContext& context) -> Finish {
+                        auto results = std::make_shared<std::vector<AttributionResult>>(attribute_together(*model, plans, context));
+                        return [results](Napi::Env env) -> Napi::Value { return list_of(env, *results, attribution_value); };
+                      });
+  });
+}
+
+Napi::Value ids_value(Napi::Env env, const std::vector<int64_t>& list) {
+  Napi::Int32Array ids = Napi::Int32Array::New(env, list.size());
+  for (size_t i = 0; i < list.size(); ++i) ids[i] = static_cast<int32_t>(list[i]);
+  return ids;
+}
+
 Napi::Value generate_tokens(const Napi::CallbackInfo& call) {
   return guarded(call.Env(), [&] {
     return start_task(call.Env(), Lane::compute, call[2],
-                      [model = ModelHandle::of(call[0]), plan = generation_plan(call[1])](TaskContext& context) -> Finish {
-                        auto fresh = generate(*model, plan, context);
-                        return [fresh = std::move(fresh)](Napi::Env env) -> Napi::Value {
-                          Napi::Int32Array ids = Napi::Int32Array::New(env, fresh.size());
-                          for (size_t i = 0; i < fresh.size(); ++i) ids[i] = static_cast<int32_t>(fresh[i]);
-                          return ids;
-                        };
+                      [model = ModelHandle::of(call[0]), plans = generation_plans(call[1])](TaskContext& context) -> Finish {
+                        auto fresh = generate(*model, plans, context);
+                        return [fresh = std::move(fresh)](Napi::Env env) -> Napi::Value { return list_of(env, fresh, ids_value); };
                       });
   });
 }
@@ -188,6 +207,7 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
     exports.Set("loadModel", Napi::Function::New<load>(env, "loadModel"));
     exports.Set("randomise", Napi::Function::New<randomise>(env, "randomise"));
     exports.Set("attribute", Napi::Function::New<attribute>(env, "attribute"));
+    exports.Set("attributeTogether", Napi::Function::New<attribute_several>(env, "attributeTogether"));
     exports.Set("generate", Napi::Function::New<generate_tokens>(env, "generate"));
     return exports;
   });

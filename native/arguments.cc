@@ -66,6 +66,13 @@ std::string bytes_or_text(const Napi::Value& value, const std::string& name) {
   return {reinterpret_cast<const char*>(bytes.Data()), bytes.ByteLength()};
 }
 
+GenerationPlan generation_plan(const Napi::Value& value) {
+  const Fields fields(value, "plan");
+  return {fields.ids("ids"),         fields.integer("maxNewTokens", 0), fields.number("temperature", 0),
+          fields.integer("topK", 0), fields.number("topP", 0, 1),       static_cast<uint64_t>(fields.integer("seed", 0)),
+          fields.ids("stopTokens")};
+}
+
 }  // namespace
 
 std::string text_argument(const Napi::Value& value, const char* name) {
@@ -107,11 +114,6 @@ ArchiveSpec archive_spec(const Napi::Value& value) {
   return spec;
 }
 
-GenerationPlan generation_plan(const Napi::Value& value) {
-  const Fields fields(value, "plan");
-  return {fields.ids("ids"),         fields.integer("maxNewTokens", 0), fields.number("temperature", 0),
-          fields.integer("topK", 0), fields.number("topP", 0, 1),       static_cast<uint64_t>(fields.integer("seed", 0)),
-          fields.ids("stopTokens")};
-}
+std::vector<GenerationPlan> generation_plans(const Napi::Value& value) { return plans_of(value, generation_plan); }
 
 }  // namespace tokenlense

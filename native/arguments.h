@@ -15,7 +15,8 @@ std::string text_argument(const Napi::Value& value, const char* name);
 GemmRequest gemm_request(const Napi::Value& value);
 ArchiveSpec archive_spec(const Napi::Value& value);
 AttributionPlan attribution_plan(const Napi::Value& value);
-GenerationPlan generation_plan(const Napi::Value& value);
+std::vector<GradientPlan> gradient_plans(const Napi::Value& value);
+std::vector<GenerationPlan> generation_plans(const Napi::Value& value);
 Randomisation randomisation_plan(const Napi::Value& value);
 
 }  // namespace tokenlense

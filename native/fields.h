@@ -93,6 +93,16 @@ class Fields {
   Napi::Object object_;
 };
 
+/// An array's plans, each as `read` reads it.
+template <class Read>
+auto plans_of(const Napi::Value& value, const Read& read) {
+  if (!value.IsArray()) wrong("plans", "an array");
+  const Napi::Array array = value.As<Napi::Array>();
+  std::vector<decltype(read(value))> plans;
+  for (uint32_t i = 0; i < array.Length(); ++i) plans.push_back(read(array.Get(i)));
+  return plans;
+}
+
 template <class T>
 T one_of(const Fields& fields, const char* key, const std::map<std::string, T>& choices) {
   const auto found = choices.find(fields.text(key));

@@ -180,6 +180,14 @@ Randomisation randomisation_plan(const Napi::Value& value) {
   return {static_cast<uint64_t>(fields.integer("seed", 0)), fields.integer("layers", 0), fields.flag("rest")};
 }
 
+std::vector<GradientPlan> gradient_plans(const Napi::Value& value) {
+  return plans_of(value, [](const Napi::Value& each) {
+    AttributionPlan plan = attribution_plan(each);
+    if (!std::holds_alternative<GradientPlan>(plan)) wrong("plans", "of kind gradient");
+    return std::move(std::get<GradientPlan>(plan));
+  });
+}
+
 AttributionPlan attribution_plan(const Napi::Value& value) {
   const Fields fields(value, "plan");
   using Reader = AttributionPlan (*)(const Fields&);

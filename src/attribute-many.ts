@@ -1,17 +1,12 @@
 import { z } from "zod";
-import {
-  type AttributeOptions,
-  type AttributionProgress,
-  attribute,
-  attributeSchema,
-  requireCapability,
-} from "./attribute.js";
+import { type AttributeOptions, type AttributionProgress, attributeSchema, requireCapability } from "./attribute.js";
 import { TokenlenseError } from "./errors.js";
 import { resolveChoice } from "./methods/choice.js";
 import { findMethod, type MethodName } from "./methods/index.js";
 import { callback, parseOptions } from "./options.js";
 import type { Attribution } from "./result.js";
 import { cancelled, throwIfCancelled } from "./task.js";
+import { type Answer, type Asked, attributeTogether, TOGETHER } from "./together/together.js";
 
 /** A prompt, or a prompt with options of its own, which go before those of all. */
 export type AttributeInput = string | Omit<AttributeOptions, "model" | "signal" | "onProgress">;
@@ -27,7 +22,7 @@ export interface ManyProgress {
   failed: number;
   /** Of an array; of other iterables it is not known. */
   total: number | undefined;
-  /** The input at work, between two that are through. */
+  /** An input at work, between two that are through; of inputs that are computed together each is told. */
   current?: AttributionProgress & { index: number };
 }
 
@@ -37,8 +32,9 @@ export interface AttributeManyOptions<Name extends MethodName = MethodName>
     "prompt" | "promptIds" | "messages" | "target" | "targetIds" | "contrast" | "onProgress"
   > {
   /**
-   * How many more inputs are taken than results were asked for. Default 1: the next one is computed while the caller
-   * stores the last. 0 to take an input only when it is its turn.
+   * How many more inputs are taken than results were asked for. Default 31: short ones of the next sixteen are computed
+   * together while the caller stores the last. With 1, one is computed meanwhile; 0 to take an input only when it is its
+   * turn; with either, each is computed by itself.
    */
   lookAhead?: number | undefined;
   onProgress?: ((progress: ManyProgress) => void) | undefined;
@@ -47,14 +43,27 @@ export interface AttributeManyOptions<Name extends MethodName = MethodName>
 const schema = attributeSchema
   .omit({ prompt: true, promptIds: true, messages: true, target: true, targetIds: true, contrast: true })
   .extend({
-    lookAhead: z.int().nonnegative().default(1),
+    lookAhead: z
+      .int()
+      .nonnegative()
+      .default(2 * TOGETHER - 1),
     onProgress: callback<NonNullable<AttributeManyOptions["onProgress"]>>(),
   });
 
 /**
  * Attributes prompt after prompt, and gives each result as it is finished, with its input and the input's index. A prompt
  * that fails is given as `{ index, input, error }`, and the others go on. Inputs are taken as results are asked for, never
- * more than `lookAhead` ahead; at most `lookAhead` + 1 results wait for their reader. Each is the reader's to dispose of.
+ * more than `lookAhead` ahead.
+ *
+ * Weights take as long to read for one short text as for several, so half of the inputs that are taken, sixteen at most,
+ * are computed together where that is faster: prompts of about one length are continued together, and texts of up to some
+ * thirty tokens are attributed together by methods of one backward pass (saliency, input_x_gradient, tokenlense,
+ * layer_gradient_x_activation, deeplift, attnlrp); results then come in another order. Nobody waits for an input
+ * that is still to come. How float32 is multiplied hangs on the number of rows, so scores differ from those of `attribute`
+ * in the last bits, and where two tokens are all but equally likely another one may be generated; `lookAhead: 0` gives
+ * those of `attribute`. Seconds and operations of what was computed together are shared out among its results.
+ *
+ * Results of two such steps wait for their reader at most. Each is the reader's to dispose of.
  *
  * @throws at once ERR_TOKENLENSE_INPUT for a wrong option and _CAPABILITY for a method that the model has not; while it
  * runs _CANCELLED when `signal` fires, and what the iterable itself throws, after the results of the inputs before.
@@ -63,9 +72,17 @@ export function attributeMany<Input extends AttributeInput, Name extends MethodN
   inputs: Iterable<Input> | AsyncIterable<Input>,
   options: AttributeManyOptions<Name>,
 ): AsyncGenerator<AttributeOutcome<Input>, void, undefined> {
-  const checked = parseOptions(schema, options);
+  const checked = checkShared(options);
   if (typeof inputs === "string" || !isIterable(inputs))
     throw new TokenlenseError("ERR_TOKENLENSE_INPUT", "inputs: expected an array or another iterable of prompts.");
+  return outcomes(inputs, checked);
+}
+
+type Checked = z.output<typeof schema>;
+
+/** Options for all inputs, with what no input could make good found at once. */
+export function checkShared(options: AttributeManyOptions): Checked {
+  const checked = parseOptions(schema, options);
   // An input may bring its own contrast, so what needs one is no fault yet; the step is named lest the contrast choose it.
   const { method } = resolveChoice({
     ...checked,
@@ -73,10 +90,8 @@ export function attributeMany<Input extends AttributeInput, Name extends MethodN
     contrast: "an input's own",
   });
   requireCapability(checked.model, method);
-  return outcomes(inputs, checked);
+  return checked;
 }
-
-type Checked = z.output<typeof schema>;
 
 async function* outcomes<Input extends AttributeInput>(
   inputs: Iterable<Input> | AsyncIterable<Input>,
@@ -85,66 +100,108 @@ async function* outcomes<Input extends AttributeInput>(
   const leaving = new AbortController();
   const stop = AbortSignal.any(signal ? [signal, leaving.signal] : [leaving.signal]);
   const source = iterator(inputs);
-  const running = new Map<number, Promise<AttributeOutcome<Input>>>();
+  const most = Math.min(TOGETHER, Math.ceil((lookAhead + 1) / 2));
+  const held = new Map<number, Input>(); // taken, and not given yet
+  const waiting: Asked[] = [];
+  const finished: Answer[][] = [];
   const progress: ManyProgress = { done: 0, failed: 0, total: Array.isArray(inputs) ? inputs.length : undefined };
   let coming: Promise<Taken<Input>> | undefined;
   let taken = 0;
   let end: { error?: unknown } | undefined;
+  let steps: ReturnType<typeof attributeTogether> | undefined;
+  let step: Promise<Stepped> | undefined;
 
-  const begin = (index: number, input: Input) => {
+  const take = () => {
+    if (!end && held.size <= lookAhead) coming ??= next(source);
+    return coming ?? [];
+  };
+  const settle = (event: Taken<Input> | Stepped) => {
+    if ("step" in event) {
+      step = undefined;
+      if (event.step.done) steps = undefined;
+      else finished.push(event.step.value);
+      return;
+    }
+    coming = undefined;
+    if ("end" in event) {
+      end = event.end;
+      return;
+    }
+    const { taken: input } = event;
     const own: object = typeof input === "string" ? { prompt: input } : input;
-    const tell = (current: AttributionProgress) => onProgress?.({ ...progress, current: { ...current, index } });
     // Whatever is wrong with an input is its own affair; only what is passed on here as an option is typed.
-    const options = { ...shared, ...own, signal: stop, ...(onProgress && { onProgress: tell }) } as AttributeOptions;
-    running.set(
-      index,
-      attribute(options).then(
-        (result) => ({ index, input, result }),
-        (error: unknown) => ({ index, input, error: TokenlenseError.from(error) }),
-      ),
-    );
+    waiting.push({ index: taken, options: { ...shared, ...own } as Asked["options"] });
+    held.set(taken++, input);
+  };
+  /** What the source has at hand. */
+  const gather = async () => {
+    while (waiting.length < most) {
+      const event = await Promise.race([take(), soon(), fired].flat());
+      if (!event) return;
+      settle(event);
+    }
+  };
+  async function* windows() {
+    const tell = (index: number, current: AttributionProgress) =>
+      onProgress?.({ ...progress, current: { ...current, index } });
+    while (waiting.length > 0)
+      yield* attributeTogether(waiting.splice(0, most), { model: shared.model, signal: stop, onProgress: tell });
+  }
+  /** While one step's results are read, the next is computed, and no third one. */
+  const work = () => {
+    if (step || finished.length > 1) return;
+    if (waiting.length > 0) steps ??= windows();
+    step = steps?.next().then((step) => ({ step }));
+    step?.catch(() => {}); // told where it is waited for
   };
 
   const fired = abortion(stop);
   try {
-    while (!end || running.size > 0) {
+    for (;;) {
       throwIfCancelled(signal);
-      if (!end && running.size <= lookAhead) coming ??= take(source);
-      const event = await Promise.race([...(coming ? [coming] : []), ...running.values(), fired]);
-      throwIfCancelled(signal);
-      if ("end" in event) {
-        coming = undefined;
-        end = event.end;
-      } else if ("taken" in event) {
-        coming = undefined;
-        begin(taken++, event.taken);
-      } else {
-        running.delete(event.index);
+      await gather();
+      work();
+      const answer = finished[0]?.shift();
+      if (finished[0]?.length === 0) finished.shift();
+      if (answer) {
+        const input = held.get(answer.index) as Input;
+        held.delete(answer.index);
         progress.done++;
-        if (event.error) progress.failed++;
+        if (answer.error) progress.failed++;
         onProgress?.({ ...progress });
-        yield event;
+        yield { ...answer, input };
+      } else if (end && held.size === 0) {
+        break;
+      } else {
+        settle(await Promise.race([take(), step ?? [], fired].flat()));
       }
     }
     if (end.error !== undefined) throw end.error;
   } finally {
     leaving.abort();
-    for (const { result } of await Promise.all(running.values())) result?.dispose();
+    const last = await step?.catch(() => undefined);
+    for (const { result } of [...finished, last?.step.value ?? []].flat()) result?.dispose();
     // A source that is still asked for its next input would answer only after that.
     const returned = end ? undefined : Promise.resolve(source.return?.()).catch(() => {});
     if (!coming) await returned;
   }
 }
 
+type Stepped = { step: IteratorResult<Answer[], void> };
 type Taken<Input> = { taken: Input } | { end: { error?: unknown } };
 
-async function take<Input>(source: Iterator<Input> | AsyncIterator<Input>): Promise<Taken<Input>> {
+async function next<Input>(source: Iterator<Input> | AsyncIterator<Input>): Promise<Taken<Input>> {
   try {
     const { done, value } = await source.next();
     return done ? { end: {} } : { taken: value };
   } catch (error) {
     return { end: { error } };
   }
+}
+
+/** Nothing, after all that is ready by now. */
+function soon(): Promise<undefined> {
+  return new Promise((resolve) => setImmediate(resolve, undefined));
 }
 
 function abortion(signal: AbortSignal): Promise<never> {

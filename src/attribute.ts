@@ -3,20 +3,22 @@ import { z } from "zod";
 import { type ContrastOption, contrastSchema, readContrast } from "./contrast.js";
 import { TokenlenseError } from "./errors.js";
 import {
-  continuePrompt,
+  continuePrompts,
   type Generation,
+  type PlannedContinuation,
   type PromptOptions,
+  planContinuation,
   type SamplingOptions,
   samplingSchema,
 } from "./generate.js";
 import { native } from "./install/binding.js";
 import { packageVersion } from "./install/package.js";
-import { resolveChoice } from "./methods/choice.js";
+import { type ResolvedChoice, resolveChoice } from "./methods/choice.js";
 import type { Method, MethodName, MethodOptions } from "./methods/index.js";
 import { DEEPLIFT_RULES, lacking } from "./methods/method.js";
 import type { Contract } from "./models/contract.js";
 import type { Model } from "./models/model.js";
-import type { AttributionPlan } from "./native.js";
+import type { AttributionPlan, NativeAttribution } from "./native.js";
 import {
   callback,
   freeForWork,
@@ -106,37 +108,100 @@ export const attributeSchema = z.strictObject({
 export async function attribute<Name extends MethodName = MethodName>(
   options: AttributeOptions<Name>,
 ): Promise<Attribution> {
-  const checked = parseOptions(attributeSchema, options);
-  const { model, signal, onProgress } = checked;
-  const { method, own, step, stepScores } = resolveChoice(checked);
-  requireCapability(model, method);
-  throwIfCancelled(signal);
-
+  const request = readRequest(options);
+  const { model, signal, onProgress } = request.options;
   const tell = (phase: AttributionProgress["phase"]) => (done: number, total: number) =>
     onProgress?.({ phase, done, total });
-  const prompt = readPrompt(model, checked);
-  const timings: Record<string, number> = {};
-  const { ids, target, generation } = await sequence(checked, prompt, timings, tell("generate"));
+  let text = request.given;
+  if (!text) {
+    const planned = planGeneration(request);
+    const [seconds, generations] = await timed(() => continuePrompts(model, [planned], signal, tell("generate")));
+    text = continued(request, generations[0] as Generation);
+    request.timings.generate = seconds;
+  }
+  const plan = planOf(request, text);
+  const [seconds, outcome] = await timed(() =>
+    run(() => native().attribute(model.native, plan, tell("attribute")), signal),
+  );
+  request.timings.attribute = seconds;
+  return toAttribution(request, text, outcome);
+}
 
-  const shape = method.plan(own, { model, ids, promptLength: prompt.ids.length });
-  const outputs = ids.length - prompt.ids.length;
-  const plan = {
+type Checked = z.output<typeof attributeSchema>;
+
+/** An attribution that is asked for: its options checked, its prompt read. */
+export interface Request {
+  options: Checked;
+  choice: ResolvedChoice;
+  prompt: Prompt;
+  /** Where there is a target. */
+  given?: AttributedText;
+  timings: Record<string, number>;
+}
+
+/** Prompt and target as one sequence. */
+export interface AttributedText {
+  ids: Int32Array;
+  target: string;
+  generation?: Generation;
+}
+
+/** What `attribute` throws before there is work to do. */
+export function readRequest(options: AttributeOptions): Request {
+  const checked = parseOptions(attributeSchema, options);
+  const { model, signal, target, targetIds, promptIds } = checked;
+  const choice = resolveChoice(checked);
+  requireCapability(model, choice.method);
+  throwIfCancelled(signal);
+  const prompt = readPrompt(model, checked);
+  requireContext(model, "The prompt is", prompt.ids.length);
+  if ((target !== undefined && promptIds) || (targetIds && !promptIds))
+    throw new TokenlenseError("ERR_TOKENLENSE_INPUT", "target goes with prompt, targetIds with promptIds.");
+  const request = { options: checked, choice, prompt, timings: {} };
+  if (target === undefined && !targetIds) return request;
+  const given = targetIds ? forcedIds(model, prompt, targetIds) : forcedSequence(model, prompt, target as string);
+  requireContext(model, "Prompt and target together are", given.ids.length);
+  return { ...request, given };
+}
+
+export function planGeneration({ options, prompt }: Request): PlannedContinuation {
+  const { model, maxNewTokens, generation: sampling } = options;
+  return planContinuation(model, { prompt, maxNewTokens, sampling });
+}
+
+/** @throws ERR_TOKENLENSE_TARGET where nothing was generated. */
+export function continued({ prompt }: Request, generation: Generation): AttributedText {
+  if (generation.ids.length === 0)
+    throw endedAtOnce("Give a target, put the prompt in chat format, or pass stopTokens: [] to have it go on.");
+  return { ids: joinIds(prompt.ids, generation.ids), target: prompt.input + generation.text, generation };
+}
+
+export function planOf({ options, choice, prompt }: Request, { ids }: AttributedText): AttributionPlan {
+  const { model, contrast, memoryBudget } = options;
+  const { method, own, step, stepScores } = choice;
+  const promptLength = prompt.ids.length;
+  const shape = method.plan(own, { model, ids, promptLength });
+  return {
     ids,
-    promptLength: prompt.ids.length,
+    promptLength,
     step: step.spec,
     stepScores: stepScores.filter(({ score }) => !score).map(({ spec }) => spec),
-    ...(checked.contrast !== undefined && {
-      contrast: readContrast(model, checked.contrast, prompt, outputs, checked, step.ownPrefix),
+    ...(contrast !== undefined && {
+      contrast: readContrast(model, contrast, prompt, ids.length - promptLength, options, step.ownPrefix),
     }),
     ...dropoutOf([step, ...stepScores]),
     logits: stepScores.some(({ score }) => score),
     ...shape,
-    memoryBudget: checked.memoryBudget ?? freeForWork(),
+    memoryBudget: memoryBudget ?? freeForWork(),
     engine: "auto",
   } as AttributionPlan;
-  const outcome = await timed(timings, "attribute", () =>
-    run(() => native().attribute(model.native, plan, tell("attribute")), signal),
-  );
+}
+
+export function toAttribution(request: Request, text: AttributedText, outcome: NativeAttribution): Attribution {
+  const { options, choice, prompt, timings } = request;
+  const { method, own, step, stepScores } = choice;
+  const { ids, target, generation } = text;
+  const { model } = options;
   return new Attribution(
     {
       tokens: toTokens(model, ids, target, prompt.ids.length),
@@ -163,36 +228,6 @@ export async function attribute<Name extends MethodName = MethodName>(
   );
 }
 
-interface Sequence {
-  ids: Int32Array;
-  target: string;
-  generation?: Generation;
-}
-
-async function sequence(
-  options: z.output<typeof attributeSchema>,
-  prompt: Prompt,
-  timings: Record<string, number>,
-  onProgress: (done: number, total: number) => void,
-): Promise<Sequence> {
-  const { model, target, targetIds, promptIds, signal } = options;
-  requireContext(model, "The prompt is", prompt.ids.length);
-  if ((target !== undefined && promptIds) || (targetIds && !promptIds))
-    throw new TokenlenseError("ERR_TOKENLENSE_INPUT", "target goes with prompt, targetIds with promptIds.");
-  if (target !== undefined || targetIds) {
-    const forced = targetIds ? forcedIds(model, prompt, targetIds) : forcedSequence(model, prompt, target as string);
-    requireContext(model, "Prompt and target together are", forced.ids.length);
-    return forced;
-  }
-  const { generation: sampling } = options;
-  const generation = await timed(timings, "generate", () =>
-    continuePrompt(model, prompt, options.maxNewTokens, sampling, signal, onProgress),
-  );
-  if (generation.ids.length === 0)
-    throw endedAtOnce("Give a target, put the prompt in chat format, or pass stopTokens: [] to have it go on.");
-  return { ids: joinIds(prompt.ids, generation.ids), target: prompt.input + generation.text, generation };
-}
-
 /** @throws ERR_TOKENLENSE_CAPABILITY naming what the model lacks. */
 export function requireCapability(model: Model, method: Method): void {
   const missing = lacking(method, model.contract);
@@ -213,9 +248,9 @@ function wayOut({ contract }: Contract, missing: readonly string[]): string {
   return "Build the model again from its folder or GGUF file: archives of this version have it.";
 }
 
-async function timed<T>(timings: Record<string, number>, phase: string, work: () => Promise<T>): Promise<T> {
+/** Seconds that work took, and what came of it. */
+export async function timed<T>(work: () => Promise<T>): Promise<[number, T]> {
   const start = performance.now();
   const result = await work();
-  timings[phase] = (performance.now() - start) / 1000;
-  return result;
+  return [(performance.now() - start) / 1000, result];
 }

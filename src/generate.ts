@@ -3,6 +3,7 @@ import { z } from "zod";
 import { native } from "./install/binding.js";
 import type { ChatMessage } from "./models/chat.js";
 import type { Model } from "./models/model.js";
+import type { GenerationPlan } from "./native.js";
 import { callback, maxNewTokens, parseOptions, promptOptions, samplingOptions } from "./options.js";
 import { continuation, joinIds, type Prompt, readPrompt, requireContext } from "./sequence.js";
 import { run } from "./task.js";
@@ -79,36 +80,58 @@ const schema = z.strictObject({
 export async function generate(options: GenerateOptions): Promise<Generation> {
   const { model, onProgress, signal, ...rest } = parseOptions(schema, options);
   const prompt = readPrompt(model, rest);
-  return continuePrompt(model, prompt, rest.maxNewTokens, rest, signal, (done, total) =>
+  const planned = planContinuation(model, { prompt, maxNewTokens: rest.maxNewTokens, sampling: rest });
+  const [generation] = await continuePrompts(model, [planned], signal, (done, total) =>
     onProgress?.({ phase: "generate", done, total }),
   );
+  return generation as Generation;
 }
 
-/** `generate` for options that have been checked. */
-export async function continuePrompt(
-  model: Model,
-  prompt: Prompt,
-  maxNewTokens: number,
-  sampling: z.output<typeof samplingSchema>,
-  signal: AbortSignal | undefined,
-  onProgress: (done: number, total: number) => void,
-): Promise<Generation> {
+/** A prompt to continue, by options that have been checked. */
+export interface Continuation {
+  prompt: Prompt;
+  maxNewTokens: number;
+  sampling: z.output<typeof samplingSchema>;
+}
+
+/** A continuation as the native engine takes it, and for the record. */
+export interface PlannedContinuation {
+  prompt: Prompt;
+  plan: GenerationPlan;
+  parameters: GenerationParameters;
+}
+
+/** @throws ERR_TOKENLENSE_CONTEXT where the prompt leaves no room. */
+export function planContinuation(model: Model, { prompt, maxNewTokens, sampling }: Continuation): PlannedContinuation {
   const { temperature, topK, topP } = sampling;
   requireContext(model, "With one token to generate the text is", prompt.ids.length + 1);
   const seed = temperature > 0 ? (sampling.seed ?? randomInt(2 ** 32)) : undefined;
-  const plan = {
-    ids: prompt.ids,
-    maxNewTokens: Math.min(maxNewTokens, model.contract.context - prompt.ids.length),
-    temperature,
-    topK,
-    topP,
-    seed: seed ?? 0,
-    stopTokens: Int32Array.from(sampling.stopTokens ?? model.contract.tokens.eos),
-  };
-  const ids = await run(native().generate(model.native, plan, onProgress), signal);
   return {
-    ids,
-    text: continuation(model, prompt.ids, joinIds(prompt.ids, ids)),
+    prompt,
+    plan: {
+      ids: prompt.ids,
+      maxNewTokens: Math.min(maxNewTokens, model.contract.context - prompt.ids.length),
+      temperature,
+      topK,
+      topP,
+      seed: seed ?? 0,
+      stopTokens: Int32Array.from(sampling.stopTokens ?? model.contract.tokens.eos),
+    },
     parameters: { maxNewTokens, temperature, topK, topP, ...(seed === undefined ? {} : { seed }) },
   };
+}
+
+/** Continues prompts, all at once. */
+export async function continuePrompts(
+  model: Model,
+  planned: readonly PlannedContinuation[],
+  signal: AbortSignal | undefined,
+  onProgress: (done: number, total: number) => void,
+): Promise<Generation[]> {
+  const plans = planned.map(({ plan }) => plan);
+  const fresh = await run(() => native().generate(model.native, plans, onProgress), signal);
+  return planned.map(({ prompt, parameters }, i) => {
+    const ids = fresh[i] as Int32Array;
+    return { ids, text: continuation(model, prompt.ids, joinIds(prompt.ids, ids)), parameters };
+  });
 }

@@ -317,6 +317,15 @@ export interface Native {
   /** A copy of the model, with memory of its own. */
   randomise(model: NativeModel, plan: RandomisationPlan, onProgress?: NativeProgress): NativeTask<NativeModel>;
   attribute(model: NativeModel, plan: AttributionPlan, onProgress?: NativeProgress): NativeTask<NativeAttribution>;
-  /** Resolves to the new tokens only. */
-  generate(model: NativeModel, plan: GenerationPlan, onProgress?: NativeProgress): NativeTask<Int32Array>;
+  /**
+   * Several texts in one pass, with the same rules, layer and engine: a layer's weights are read once for all. Of `seconds`
+   * and `flops` each has its share, by the rows of its products; where one text fails, so do all.
+   */
+  attributeTogether(
+    model: NativeModel,
+    plans: readonly GradientPlan[],
+    onProgress?: NativeProgress,
+  ): NativeTask<NativeAttribution[]>;
+  /** Of each text, all at once, the new tokens only; where one fails, so do all. */
+  generate(model: NativeModel, plans: readonly GenerationPlan[], onProgress?: NativeProgress): NativeTask<Int32Array[]>;
 }

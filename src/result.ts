@@ -67,7 +67,7 @@ export class Attribution implements Disposable {
   readonly generation: Readonly<Partial<GenerationParameters>> | undefined;
   /** What the native engine says of its work; undefined in files that TokenLense wrote. */
   readonly stats: Readonly<AttributionStats> | undefined;
-  /** Seconds, by phase: "generate", "attribute". */
+  /** Seconds, by phase: "generate", "attribute". Of what was computed together with others (`attributeMany`), its share. */
   readonly timings: Readonly<Record<string, number>>;
   /** Of this package ("tokenlense-native") and of libtorch. */
   readonly versions: Readonly<Record<string, string>>;

@@ -13,7 +13,8 @@ struct GenerationPlan {
   std::vector<int64_t> stop_tokens;
 };
 
-/// The new tokens only; ends before a stop token.
-std::vector<int64_t> generate(const Model& model, const GenerationPlan& plan, TaskContext& context);
+/// The new tokens only, of each text; each ends before a stop token. All texts stand at the same position at any time: what the longer
+/// prompts have beyond the shortest is read token by token while the shorter ones go on.
+std::vector<std::vector<int64_t>> generate(const Model& model, const std::vector<GenerationPlan>& plans, TaskContext& context);
 
 }  // namespace tokenlense

@@ -13,6 +13,8 @@ struct GradientPlan : Plan {
   Reduce reduce = Reduce::l2;
 };
 
-AttributionResult attribute_gradient(const Model& model, const GradientPlan& plan, TaskContext& context);
+/// Of several texts in one batch, for short ones leave the processor waiting for weights: with the same rules, of the same layer, within
+/// the smallest of their budgets.
+std::vector<AttributionResult> attribute_gradients(const Model& model, const std::vector<GradientPlan>& plans, TaskContext& context);
 
 }  // namespace tokenlense

@@ -7,6 +7,17 @@
 #include "quadrature.h"
 
 namespace tokenlense {
+namespace {
+
+// A chunk's rows, which begin with output `next` of texts[text].
+std::vector<at::Tensor> by_text(const at::Tensor& rows, const std::vector<Head::Text>& texts, size_t text, int64_t next) {
+  std::vector<int64_t> counts;
+  for (int64_t left = rows.size(0); left > 0; left -= counts.back(), next = 0)
+    counts.push_back(std::min(left, static_cast<int64_t>(texts[text++].outputs.size()) - next));
+  return counts.size() == 1 ? std::vector<at::Tensor>{rows} : rows.split_with_sizes(counts);
+}
+
+}  // namespace
 
 Head::Head(const Model& model, const Plan& plan, TaskContext& context)
     : model_(model), plan_(plan), context_(context), row_bytes_(5 * static_cast<int64_t>(sizeof(float)) * model.vocabulary()) {
@@ -108,20 +119,36 @@ at::Tensor Head::values(const at::Tensor& hidden, const std::vector<int64_t>& ou
 
 Head::Cotangents Head::cotangents(const at::Tensor& hidden, const std::vector<int64_t>& outputs, Rules rules,
                                   AttributionResult* scored) const {
+  return cotangents({{this, outputs, scored}}, hidden, rules);
+}
+
+Head::Cotangents Head::cotangents(const std::vector<Text>& texts, const at::Tensor& hidden, Rules rules) {
+  const auto smaller_chunk = [](const Text& a, const Text& b) { return a.head->chunk_ < b.head->chunk_; };
+  const Head& least = *std::min_element(texts.begin(), texts.end(), smaller_chunk)->head;
   std::vector<at::Tensor> values, cotangents;
-  Scored chunks;
-  each_chunk(hidden.size(0), [&](int64_t from, int64_t count) {
+  std::vector<Scored> scored(texts.size());
+  size_t text = 0;
+  int64_t next = 0;  // of the text's outputs
+  least.each_chunk(hidden.size(0), [&](int64_t from, int64_t count) {
     at::AutoGradMode recording(true);
     RulesGuard guard(rules);
     at::Tensor leaf = hidden.narrow(0, from, count).detach().contiguous().requires_grad_();
-    const at::Tensor logits = model_.logits(leaf);
-    const at::Tensor value = (*plan_.step)(inputs(*plan_.step, logits, outputs, from, count, true));
-    require_gradient(value);
-    cotangents.push_back(torch::autograd::grad({value.sum()}, {leaf})[0]);
-    values.push_back(value.detach());
-    if (scored) score_chunk(logits.detach(), outputs, from, count, chunks);
+    const at::Tensor logits = least.model_.logits(leaf);
+    std::vector<at::Tensor> sums;
+    for (const at::Tensor& part : by_text(logits, texts, text, next)) {
+      const auto& [head, outputs, result] = texts[text];
+      const at::Tensor value = (*head->plan_.step)(head->inputs(*head->plan_.step, part, outputs, next, part.size(0), true));
+      head->require_gradient(value);
+      sums.push_back(value.sum());
+      values.push_back(value.detach());
+      if (result) head->score_chunk(part.detach(), outputs, next, part.size(0), scored[text]);
+      next += part.size(0);
+      if (next == static_cast<int64_t>(outputs.size())) ++text, next = 0;
+    }
+    cotangents.push_back(torch::autograd::grad(sums, {leaf})[0]);
   });
-  if (scored) chunks.finish(*scored);
+  for (size_t i = 0; i < texts.size(); ++i)
+    if (texts[i].scored) scored[i].finish(*texts[i].scored);
   return {at::cat(values), at::cat(cotangents)};
 }
 

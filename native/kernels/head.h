@@ -24,6 +24,15 @@ class Head {
   Cotangents cotangents(const at::Tensor& hidden, const std::vector<int64_t>& outputs, Rules rules = Rules::gradient,
                         AttributionResult* scored = nullptr) const;
 
+  /// The same of several texts, each with a head of its own.
+  struct Text {
+    const Head* head;
+    std::vector<int64_t> outputs;
+    AttributionResult* scored;
+  };
+  /// hidden: the rows of the first text, then those of the second, …; the weights are read once for all of a chunk.
+  static Cotangents cotangents(const std::vector<Text>& texts, const at::Tensor& hidden, Rules rules);
+
   /// DeepLIFT's multipliers: Σ (hidden − baseline)·multiplier is the difference of the function's values, row by row.
   struct Multipliers {
     at::Tensor values, baseline_values, cotangents;

@@ -1,6 +1,6 @@
 import { randomInt } from "node:crypto";
 import { basename, extname, join } from "node:path";
-import { type AttributeInput, attributeMany } from "../attribute-many.js";
+import { checkShared } from "../attribute-many.js";
 import { type Dataset, type DatasetPrompt, openDataset } from "../dataset/dataset.js";
 import { takeFolder } from "../dataset/folder.js";
 import { Journal } from "../dataset/journal.js";
@@ -15,6 +15,7 @@ import type { Attribution } from "../result.js";
 import { fileStem } from "../storage/files.js";
 import { save } from "../storage/results.js";
 import { throwIfCancelled } from "../task.js";
+import { type Asked, attributeTogether, TOGETHER } from "../together/together.js";
 import { choiceOf, type MethodFlags } from "./attribute.js";
 import { exitCodes } from "./failure.js";
 import type { Progress } from "./progress.js";
@@ -133,36 +134,70 @@ async function runAlone(run: Run, flags: DatasetFlags): Promise<Summary> {
   }
 }
 
-/** Attributes and stores every prompt that the journal does not have as stored. */
+/**
+ * Attributes and stores every prompt that the journal does not have as stored. What is computed together is stored before
+ * the next is computed, so a killed run loses no more than that: a prompt, or some short ones.
+ */
 async function attributeRest(run: Run, journal: Journal, model: Model, flags: DatasetFlags): Promise<void> {
   const { dataset, prompts, folder, signal, progress } = run;
-  const origins = new Map<AttributeInput, DatasetPrompt>();
-  async function* inputs() {
-    for await (const prompt of dataset.prompts()) {
-      if (prompt.index >= prompts) return;
-      if (journal.has(prompt)) continue;
-      const input = toInput(prompt, flags);
-      origins.set(input, prompt);
-      yield input;
-    }
-  }
   const { temperature, topK, topP, seed, maxNewTokens, memoryBudget } = flags;
+  const {
+    signal: _,
+    onProgress: __,
+    lookAhead: ___,
+    ...shared
+  } = checkShared({
+    ...{ model, ...choiceOf(flags), maxNewTokens, memoryBudget },
+    generation: { temperature, topK, topP, seed },
+  });
   let done = journal.summary(prompts).stored;
   const tell = () => progress.update({ phase: "dataset", done, total: prompts, unit: "prompts" });
   tell();
-  const outcomes = attributeMany(inputs(), {
-    ...{ model, ...choiceOf(flags), maxNewTokens, memoryBudget, signal },
-    generation: { temperature, topK, topP, seed },
-    lookAhead: 0, // a killed run loses the prompt in hand, and no second one
-  });
-  for await (const { input, result, error } of outcomes) {
-    const prompt = origins.get(input) as DatasetPrompt;
-    origins.delete(input);
-    const outcome = result ? await store(prompt, result, folder, journal) : await note(prompt, error, journal);
-    if (flags.json) await print({ index: prompt.index, line: prompt.line, ...outcome });
-    done++;
-    tell();
+  const attribute = async (beside: readonly DatasetPrompt[], left: readonly DatasetPrompt[]) => {
+    const wanted = new Map(left.map((prompt) => [prompt.index, prompt]));
+    const asked = beside.map((prompt) => ({
+      index: prompt.index,
+      options: { ...shared, ...toInput(prompt, flags) } as Asked["options"],
+    }));
+    const steps = attributeTogether(asked, { model, signal, wanted: (index) => wanted.has(index) });
+    for await (const { index, result, error } of flattened(steps)) {
+      const prompt = wanted.get(index);
+      if (!prompt) {
+        result?.dispose();
+        continue;
+      }
+      const outcome = result ? await store(prompt, result, folder, journal) : await note(prompt, error, journal);
+      if (flags.json) await print({ index, line: prompt.line, ...outcome });
+      done++;
+      tell();
+    }
+  };
+  for await (const window of windows(dataset, prompts)) {
+    throwIfCancelled(signal);
+    const left = window.filter((prompt) => !journal.has(prompt));
+    const failed = left.filter((prompt) => journal.hasFailed(prompt));
+    const fresh = left.filter((prompt) => !failed.includes(prompt));
+    // Beside those that it was computed with, or would have been: scores are then the same to the last bit.
+    if (fresh.length > 0) await attribute(window, fresh);
+    for (const prompt of failed) await attribute([prompt], [prompt]);
   }
+}
+
+/** Prompts that are looked at together: by their places in the file, so that a run that was resumed has the same. */
+async function* windows(dataset: Dataset, prompts: number): AsyncGenerator<DatasetPrompt[], void, undefined> {
+  let window: DatasetPrompt[] = [];
+  for await (const prompt of dataset.prompts()) {
+    if (prompt.index >= prompts) break;
+    window.push(prompt);
+    if (window.length < TOGETHER) continue;
+    yield window;
+    window = [];
+  }
+  if (window.length > 0) yield window;
+}
+
+async function* flattened<T>(lists: AsyncIterable<readonly T[]>): AsyncGenerator<T, void, undefined> {
+  for await (const list of lists) yield* list;
 }
 
 async function store(prompt: DatasetPrompt, result: Attribution, folder: string, journal: Journal) {

@@ -75,6 +75,12 @@ export class Journal {
     return entry !== undefined && "file" in entry;
   }
 
+  /** Whether a prompt was tried, and failed. */
+  hasFailed({ index }: DatasetPrompt): boolean {
+    const entry = this.#entries.get(index);
+    return entry !== undefined && "error" in entry;
+  }
+
   storing(prompt: DatasetPrompt, stem: string): Promise<void> {
     return this.#append({ ...placeOf(prompt), storing: stem });
   }

@@ -60,7 +60,7 @@ describe("attribute-dataset", () => {
     const columns = ["--target-column", "answer", "--contrast-column", "other"];
     const { code, stdout } = await run(["pairs.jsonl", ...columns, "--json"]);
     expect(code).toBe(1);
-    const outcomes = lines(stdout);
+    const outcomes = lines(stdout).sort((a, b) => a.index - b.index);
     expect(outcomes).toEqual([
       { index: 0, line: 1, file: expect.stringMatching(/results\/pairs\/\d+_\d+_tiny_The_sky_is\.json$/) },
       { index: 1, line: 2, error: expect.objectContaining({ code: "ERR_TOKENLENSE_TARGET" }) },

@@ -36,6 +36,7 @@ describe("Journal", () => {
     });
     await reopened((journal) => {
       expect(prompts.map((prompt) => journal.has(prompt))).toEqual([true, false, false]);
+      expect(prompts.map((prompt) => journal.hasFailed(prompt))).toEqual([false, false, true]);
       expect(journal.summary(3)).toEqual({ stored: 1, failures: [{ index: 2, line: 4, error: failure }] });
       expect(journal.summary(2)).toEqual({ stored: 1, failures: [] });
       expect(() => journal.has({ ...first, prompt: "another" })).toThrow(/prompt 0 is not the one that was run/);

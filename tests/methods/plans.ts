@@ -4,6 +4,7 @@ import type {
   BaselinePlan,
   GradientPlan,
   InternalsPlan,
+  NativeAttribution,
   NativeModel,
   PlanBase,
   StepFunctionSpec,
@@ -24,7 +25,10 @@ export interface Outcome {
 }
 
 export async function run(model: NativeModel, plan: AttributionPlan): Promise<Outcome> {
-  const { scores, deltas, steps, stepScores, stats } = await native().attribute(model, plan).promise;
+  return outcomeOf(await native().attribute(model, plan).promise);
+}
+
+export function outcomeOf({ scores, deltas, steps, stepScores, stats }: NativeAttribution): Outcome {
   const copy = <T>(tensor: { data(): unknown } | undefined) => tensor?.data() as T;
   return {
     scores: Float32Array.from(scores.data() as Float32Array),

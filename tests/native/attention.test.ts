@@ -119,7 +119,7 @@ describe("attention's variants on random models", () => {
           stopTokens: new Int32Array(),
         };
         const continued = async (one: NativeModel) =>
-          Array.from(await native().generate(one, { ids: text.ids, ...generation }).promise);
+          (await native().generate(one, [{ ids: text.ids, ...generation }]).promise).map((ids) => [...ids]);
         expect(await continued(model as NativeModel)).toEqual(await continued(twin as NativeModel));
       },
       15,

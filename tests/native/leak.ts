@@ -104,6 +104,15 @@ it.each([
   });
 });
 
+it("attributions of several texts together", async () => {
+  const texts = [60, 100, 80].map((length) => ({ ids: randomIds(length, SIZE.vocabulary, length), promptLength: 40 }));
+  const plans = texts.map((text) => rulesPlan(text, "gradient"));
+  await expectNoLeak(25, 60 * 100 * SIZE.width * 4, async () => {
+    for (const { scores, stepScores } of await native().attributeTogether(model, plans).promise)
+      for (const tensor of [scores, ...Object.values(stepScores)]) tensor.dispose();
+  });
+});
+
 it("attributions that are cancelled", async () => {
   const ids = randomIds(300, SIZE.vocabulary, 4);
   await expectNoLeak(25, 300 * 200 * SIZE.width * 4, async () => {
@@ -116,7 +125,7 @@ it("generations", async () => {
   const ids = randomIds(200, SIZE.vocabulary, 5);
   const cache = 2 * SIZE.layers * SIZE.kvHeads * SIZE.context * SIZE.headDim * 4;
   const rest = { maxNewTokens: 20, temperature: 0, topK: 0, topP: 1, seed: 0, stopTokens: new Int32Array() };
-  await expectNoLeak(100, cache, () => native().generate(model, { ids, ...rest }).promise);
+  await expectNoLeak(100, cache, () => native().generate(model, [{ ids, ...rest }]).promise);
 });
 
 it("worker threads that load the addon and end", async () => {

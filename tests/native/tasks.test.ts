@@ -152,7 +152,8 @@ describe("generation", () => {
     stopTokens: new Int32Array(),
     ...change,
   });
-  const generate = (m: NativeModel, change: Partial<GenerationPlan> = {}) => native().generate(m, plan(change)).promise;
+  const generate = async (m: NativeModel, change: Partial<GenerationPlan> = {}) =>
+    (await native().generate(m, [plan(change)]).promise)[0] as Int32Array;
 
   it.each([
     ["Llama", FAMILY, TWIN],

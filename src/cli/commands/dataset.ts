@@ -19,7 +19,7 @@ export function datasetCommands(program: Command): void {
     .option("--resume", "go on where a run in that folder stopped; what failed is tried again", false)
     .addHelpText(
       "after",
-      `\nWith --json, a line for each prompt as it is through. Some prompts failed: exit code 1, the others are stored.\n\nExample: tokenlense attribute-dataset questions.csv --max-new-tokens 16 --resume\n${exitCodes}`,
+      `\nWith --json, a line for each prompt as it is through. Some prompts failed: exit code 1, the others are stored.\nShort prompts are computed together, sixteen at most; a run that is killed loses no more than\nthose in hand.\n\nExample: tokenlense attribute-dataset questions.csv --max-new-tokens 16 --resume\n${exitCodes}`,
     )
     .action(async (...args) => (await import("../attribute-dataset.js")).attributeDatasetCommand(args[0], args[1]));
 }

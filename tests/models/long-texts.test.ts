@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
-import { attribute } from "../../src/attribute.js";
+import { type AttributeOptions, attribute } from "../../src/attribute.js";
+import { attributeMany } from "../../src/attribute-many.js";
 import { native } from "../../src/install/binding.js";
 import { type MethodName, methods } from "../../src/methods/index.js";
 import { loadModel } from "../../src/models/model.js";
@@ -129,4 +130,20 @@ test("progress of both sides is one", async () => {
   });
   expect(seen.at(-1)).toBe(1);
   expect(seen.every((share, i) => i === 0 || share >= (seen[i - 1] as number))).toBe(true);
+});
+
+test("several texts at once, on both sides of the switch and across it, are each as alone", async () => {
+  const inputs = [
+    ...[5, 8, 11, 13].map((length) => ({ promptIds: ids.slice(0, length), maxNewTokens: 5 })),
+    ...[7, 9].map((length) => ({ promptIds: ids.slice(0, length), targetIds: ids.slice(0, length + 5) })),
+  ];
+  let seen = 0;
+  for await (const { index, result, error } of attributeMany(inputs, { model, generation: { stopTokens: [] } })) {
+    if (error) throw error;
+    seen++;
+    const alone = await attribute({ model, ...inputs[index], generation: { stopTokens: [] } } as AttributeOptions);
+    expect(result.tokens.map((token) => token.id)).toEqual(alone.tokens.map((token) => token.id));
+    expect(relativeError(result.scores, alone.scores)).toBeLessThan(1e-5);
+  }
+  expect(seen).toBe(inputs.length);
 });

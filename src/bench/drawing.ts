@@ -102,7 +102,7 @@ export function stacked(count: number, inner: number, marginBottom = 46) {
  */
 export function headings<T>(marks: readonly T[], panel: (mark: T) => string, width: number, dx = 0): Plot.Markish[] {
   const names = [...new Set(marks.map(panel))];
-  const place = { frameAnchor: "top-left", dy: -14, dx, fontWeight: "bold", textAnchor: "start" } as const;
+  const place = { frameAnchor: "top-left", dy: -9, dx, fontWeight: "bold", textAnchor: "start" } as const;
   const room = { lineWidth: width / 13, textOverflow: "ellipsis" } as const;
   return [Plot.text(names, { text: (name) => name, fy: (name) => name, ...place, ...room })];
 }

@@ -72,7 +72,7 @@ export function faithfulness(marks: readonly Faithful[], several: boolean): Char
       const place = { x: "perToken", y: "beyond", fy: panelOf(several) } as const;
       return {
         ...{ ...options, inset: 12 },
-        x: perTokenScale,
+        x: perTokenScale(width),
         y: { grid: true, label: "comprehensiveness beyond chance →", labelAnchor: "center" },
         marks: [
           ...[...headings, Plot.ruleY([0])],

@@ -77,7 +77,7 @@ describe("comparing", () => {
     for (const name of ["saliency of probability", "lime of probability", "org/a-larger-model"])
       expect(await page.locator("token-lens").getByText(name).count()).toBeGreaterThan(0);
 
-    await page.getByRole("textbox", { name: "Largest" }).fill("1");
+    await page.getByRole("textbox", { name: "Overlap of top" }).fill("1");
     await eventually(() => cells(page, "Agreement, table")).toEqual(wanted(1));
     await page.reload();
     await eventually(() => cells(page, "Agreement, table")).toEqual(wanted(1));

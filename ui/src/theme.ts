@@ -1,4 +1,4 @@
-import { type CSSVariablesResolver, createTheme, type MantineColorsTuple, NavLink } from "@mantine/core";
+import { type CSSVariablesResolver, createTheme, type MantineColorsTuple, Modal, NavLink } from "@mantine/core";
 import { type Ink, inks } from "../../src/viz/scale.js";
 
 /** Between blue and green, as the middle of the scale that scores are drawn in. White on the eighth is read well. */
@@ -24,6 +24,8 @@ export const theme = createTheme({
   respectReducedMotion: true,
   cursorType: "pointer",
   components: {
+    // Its <header> is not the page's.
+    Modal: Modal.extend({ defaultProps: { attributes: { header: { role: "presentation" } } } }),
     NavLink: NavLink.extend({ styles: { root: { borderRadius: "var(--mantine-radius-md)" } } }),
   },
 });

@@ -15,8 +15,14 @@ export function TextTable({ label, rows: [head = [], ...rows], names }: TextTabl
   return (
     // biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls has to be reached by keyboard
     <section aria-label={label} tabIndex={0} style={{ overflow: "auto", maxHeight: 420 }}>
-      <Table fz="sm" verticalSpacing={4} stickyHeader style={{ fontVariantNumeric: "tabular-nums" }}>
-        <Table.Thead>
+      <Table
+        fz="sm"
+        verticalSpacing={4}
+        horizontalSpacing={5}
+        stickyHeader
+        style={{ fontVariantNumeric: "tabular-nums" }}
+      >
+        <Table.Thead bg="var(--mantine-color-default)">
           <Table.Tr>
             {head.map((title, column) => (
               <Table.Th key={title} ta={side(column)}>

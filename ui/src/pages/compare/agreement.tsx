@@ -38,8 +38,8 @@ export function Agreement({ ids }: { ids: readonly string[] }) {
           </Text>
         </div>
         <NumberInput
-          label="Largest"
-          w={100}
+          label="Overlap of top"
+          w={120}
           min={1}
           max={1000}
           allowDecimal={false}

@@ -30,8 +30,8 @@ export function bars(items: readonly ImportantToken[], by: Figure): Chart {
       ]),
     ],
     plot: (width) => ({
-      ...{ width, height: shown.length * ROW + 60, marginLeft: longest(tokens.map(cut)), marginRight: 60 },
-      marginBottom: 46,
+      ...{ width, height: shown.length * ROW + 50, marginLeft: longest(tokens.map(cut)), marginRight: 60 },
+      ...{ marginTop: 4, marginBottom: 46 },
       x: {
         grid: true,
         ticks: width / 100,

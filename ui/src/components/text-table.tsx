@@ -22,10 +22,10 @@ export function TextTable({ label, rows: [head = [], ...rows], names }: TextTabl
         stickyHeader
         style={{ fontVariantNumeric: "tabular-nums" }}
       >
-        <Table.Thead bg="var(--mantine-color-default)">
+        <Table.Thead>
           <Table.Tr>
             {head.map((title, column) => (
-              <Table.Th key={title} ta={side(column)}>
+              <Table.Th key={title} ta={side(column)} bg="var(--mantine-color-default)">
                 {title}
               </Table.Th>
             ))}

@@ -1,11 +1,13 @@
-import { rmSync, writeFileSync } from "node:fs";
-import { dirname, join } from "node:path";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { basename, dirname, join } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
-import { attribute, loadModel, visualize } from "../src/index.js";
+import { attribute, loadModel, save, visualize } from "../src/index.js";
 import { packageRoot } from "../src/install/package.js";
+import { serve } from "../src/server/index.js";
 import { launchChromium } from "../tests/viz/chromium.js";
 
-// README's pictures of the page: `npm run pictures` attributes by the default model and takes them in Chromium.
+// README's pictures of the page, and of what `tokenlense serve` shows: `npm run pictures` attributes by the default model and takes them in Chromium.
 
 const width = 1180;
 const folder = join(packageRoot(), "bench");
@@ -32,4 +34,19 @@ for (const { name, html, theme, token, height } of [
   await page.close();
   rmSync(file);
 }
+
+const results = mkdtempSync(join(tmpdir(), "tokenlense-pictures-"));
+{
+  const id = basename(await save(gradient, results));
+  await using server = await serve({ folder: results, port: 0, log: "silent" });
+  const page = await browser.newPage({ viewport: { width: 1280, height: 800 }, colorScheme: "dark" });
+  await page.goto(`${server.url}/ui/explore/${id}`);
+  await page.locator("[role=option]").nth(5).click();
+  await page.mouse.move(1278, 1);
+  await page.getByRole("region", { name: "About this result" }).waitFor();
+  await page.waitForTimeout(500);
+  await page.screenshot({ path: join(folder, "ui.png") });
+  await page.close();
+}
+rmSync(results, { recursive: true });
 await browser.close();

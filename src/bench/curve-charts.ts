@@ -79,7 +79,7 @@ export function faithfulness(marks: readonly FaithfulMark[], several: boolean): 
       const end = (i: 0 | 1) => (mark: FaithfulMark) => mark.interval[i];
       return {
         ...{ ...options, inset: 12 },
-        x: perTokenScale,
+        x: perTokenScale(width),
         y: { grid: true, label: "comprehensiveness beyond chance →", labelAnchor: "center" },
         marks: [
           ...[...headings, Plot.ruleY([0])],

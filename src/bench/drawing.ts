@@ -109,7 +109,7 @@ export function headings<T>(
   fx?: string,
 ): Plot.Markish[] {
   const names = [...new Set(marks.map(panel))];
-  const place = { frameAnchor: "top-left", dy: -14, dx, fontWeight: "bold", textAnchor: "start" } as const;
+  const place = { frameAnchor: "top-left", dy: -9, dx, fontWeight: "bold", textAnchor: "start" } as const;
   const room = { lineWidth: width / 13, textOverflow: "ellipsis" } as const;
   return [
     Plot.text(names, {

@@ -6,12 +6,11 @@ import { type Chart, columns, headings, methodRows, ROW, stacked } from "./drawi
 import type { Mark } from "./marks.js";
 import { significant } from "./numbers.js";
 
-export const perTokenScale = {
-  type: "log",
-  grid: true,
-  label: "milliseconds for each output token →",
-  tickFormat: "~s",
-} as const;
+/** So many ticks that some between powers of ten have their label too. */
+export function perTokenScale(width: number): Plot.ScaleOptions {
+  const label = "milliseconds for each output token →";
+  return { type: "log", grid: true, label, tickFormat: "~s", ticks: Math.max(5, width / 80) };
+}
 
 /** A panel for each model; of several runs one for each pair. */
 export const panelOf =
@@ -70,7 +69,7 @@ export function timePerToken(marks: readonly Mark[], several: boolean): Chart {
       const place = { x: "perToken", y: "method", fy: panel } as const;
       return {
         ...options,
-        x: perTokenScale,
+        x: perTokenScale(width),
         marks: [
           ...headings,
           Plot.dot(marks, { ...place, stroke: "method", strokeOpacity: 0.7, r: 3 }),
@@ -183,7 +182,7 @@ export function hardware(marks: readonly Mark[]): Chart {
       const dot = { x: "perToken", y: "method", fy: panel, stroke: "run", symbol: "run" } as const;
       return {
         ...options,
-        x: perTokenScale,
+        x: perTokenScale(width),
         color: { domain: runs },
         symbol: { legend: true, domain: runs },
         marks: [...headings, Plot.dot(medians, { ...dot, r: 5, strokeWidth: 2 })],

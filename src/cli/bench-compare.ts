@@ -2,8 +2,8 @@ import { writeFile } from "node:fs/promises";
 import { resolve } from "node:path";
 import { markdownTable } from "markdown-table";
 import { compareReports, comparisonRows } from "../bench/compare.js";
-import { readReport } from "../bench/schema.js";
 import { machineLine } from "../bench/machine.js";
+import { readReport } from "../bench/schema.js";
 import { TokenlenseError } from "../errors.js";
 import { reason } from "../storage/files.js";
 

@@ -37,11 +37,13 @@ export async function serveCommand(folder: string, flags: ServeFlags): Promise<v
 
 /** The server stays where no browser is to be had. */
 async function openPage(address: string): Promise<void> {
-  const { default: open } = await import("open");
-  const browser = await open(address);
-  browser.on("error", ({ message }) => {
-    process.stderr.write(`No browser could be opened: ${message}\n`);
-  });
+  const failed = (error: Error) => process.stderr.write(`No browser could be opened: ${error.message}\n`);
+  try {
+    const { default: open } = await import("open");
+    (await open(address)).on("error", failed);
+  } catch (error) {
+    failed(error as Error);
+  }
 }
 
 function interrupted(): Promise<void> {

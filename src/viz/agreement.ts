@@ -82,7 +82,12 @@ export function largest(scores: ArrayLike<number>, k: number): number[] {
 }
 
 /** An agreement as a row of a table: outputs, Pearson, Spearman, overlap. */
-export function agreementTexts({ outputs, pearson, spearman, topOverlap }: Agreement): string[] {
+export function agreementTexts({
+  outputs,
+  pearson,
+  spearman,
+  topOverlap,
+}: Partial<Omit<Agreement, "outputs">> & { readonly outputs: readonly unknown[] }): string[] {
   return [
     String(outputs.length),
     ...[pearson, spearman].map((value) => (value === undefined ? "–" : correlationText(value))),

@@ -1,5 +1,6 @@
-import { mkdirSync } from "node:fs";
+import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { JOURNAL } from "../../src/bench/journal.js";
 import { writeReport } from "../../src/bench/reporting.js";
 import type { MeasuredRow, Report } from "../../src/bench/schema.js";
 import { noisyRows, report } from "../bench/rows.js";
@@ -44,4 +45,5 @@ export async function measuredFolder(ids: readonly string[] = Object.keys(runs))
 /** What a run leaves that was cut off. */
 export function cutOff(folder: string, id: string): void {
   mkdirSync(join(folder, id));
+  writeFileSync(join(folder, id, JOURNAL), "");
 }

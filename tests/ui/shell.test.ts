@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { browserForTests, expectSound, looks } from "./browser.js";
+import { browserForTests, expectSound, looks, patience } from "./browser.js";
 import { served } from "./served.js";
 
 const open = browserForTests();
@@ -42,7 +42,7 @@ describe("the page", () => {
       await page.keyboard.press("Enter");
       await page.getByRole("heading", { level: 1, name: title }).waitFor();
       expect(new URL(page.url()).pathname).toBe(`/ui/${path}`);
-      await expect.poll(() => page.title()).toBe(`${title} · TokenLens`);
+      await expect.poll(() => page.title(), patience).toBe(`${title} · TokenLens`);
       expect(await link.getAttribute("aria-current")).toBe("page");
       if (path !== "new") expect(await page.evaluate("document.activeElement.tagName")).toBe("MAIN");
     }
@@ -62,7 +62,7 @@ describe("the page", () => {
     const scheme = () => page.evaluate("document.documentElement.dataset.mantineColorScheme");
     expect(await scheme()).toBe("light");
     await page.getByTitle("Dark").click();
-    await expect.poll(scheme).toBe("dark");
+    await expect.poll(scheme, patience).toBe("dark");
     await page.reload();
     await page.getByRole("heading", { level: 1 }).waitFor();
     expect(await scheme()).toBe("dark");

@@ -1,4 +1,12 @@
-import { type CSSVariablesResolver, createTheme, type MantineColorsTuple, NavLink } from "@mantine/core";
+import {
+  Alert,
+  type CSSVariablesResolver,
+  createTheme,
+  type MantineColorsTuple,
+  Modal,
+  NavLink,
+  Notification,
+} from "@mantine/core";
 import { type Ink, inks } from "../../src/viz/scale.js";
 
 /** Between blue and green, as the middle of the scale that scores are drawn in. White on the eighth is read well. */
@@ -24,6 +32,11 @@ export const theme = createTheme({
   respectReducedMotion: true,
   cursorType: "pointer",
   components: {
+    // In their own colours these are not read well on light ground.
+    Alert: Alert.extend({ styles: { title: { color: "var(--mantine-color-text)" } } }),
+    Notification: Notification.extend({ styles: { description: { color: "var(--mantine-color-text)" } } }),
+    // Its <header> is not the page's.
+    Modal: Modal.extend({ defaultProps: { attributes: { header: { role: "presentation" } } } }),
     NavLink: NavLink.extend({ styles: { root: { borderRadius: "var(--mantine-radius-md)" } } }),
   },
 });

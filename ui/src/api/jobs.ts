@@ -1,12 +1,10 @@
 import { EventSourceParserStream } from "eventsource-parser/stream";
-import type { z } from "zod";
 import type { JobView } from "../../../src/server/jobs/job.js";
-import type { attributionRequest } from "../../../src/server/jobs/request.js";
+import type { AttributionRequest } from "./attribution-request.js";
 import { request, requestJson } from "./request.js";
 import type { Page } from "./results.js";
 
 export type { JobView } from "../../../src/server/jobs/job.js";
-export type AttributionRequest = z.input<typeof attributionRequest>;
 
 const path = (id: string) => `/attributions/${encodeURIComponent(id)}`;
 

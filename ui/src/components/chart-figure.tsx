@@ -1,4 +1,4 @@
-import { ActionIcon, Card, Group, Text, Title, Tooltip } from "@mantine/core";
+import { ActionIcon, Card, Group, Text, Title } from "@mantine/core";
 import { useElementSize } from "@mantine/hooks";
 import { IconDownload, IconTable } from "@tabler/icons-react";
 import { useEffect, useId, useRef, useState } from "react";
@@ -19,27 +19,25 @@ export function ChartFigure({ chart }: { chart: Chart }) {
           {title}
         </Title>
         <Group gap={4} wrap="nowrap">
-          <Tooltip label="As a table">
-            <ActionIcon
-              variant="subtle"
-              color="gray"
-              onClick={() => setTabled(!tabled)}
-              aria-label={`${title} as a table`}
-              aria-expanded={tabled}
-            >
-              <IconTable size={18} aria-hidden />
-            </ActionIcon>
-          </Tooltip>
-          <Tooltip label="As CSV">
-            <ActionIcon
-              variant="subtle"
-              color="gray"
-              onClick={() => saveFile(`${title.toLowerCase().replaceAll(" ", "-")}.csv`, csvOf(rows))}
-              aria-label={`${title} as CSV`}
-            >
-              <IconDownload size={18} aria-hidden />
-            </ActionIcon>
-          </Tooltip>
+          <ActionIcon
+            variant="subtle"
+            color="gray"
+            onClick={() => setTabled(!tabled)}
+            aria-label={`${title} as a table`}
+            title="As a table"
+            aria-expanded={tabled}
+          >
+            <IconTable size={18} aria-hidden />
+          </ActionIcon>
+          <ActionIcon
+            variant="subtle"
+            color="gray"
+            onClick={() => saveFile(`${title.toLowerCase().replaceAll(" ", "-")}.csv`, csvOf(rows))}
+            aria-label={`${title} as CSV`}
+            title="As CSV"
+          >
+            <IconDownload size={18} aria-hidden />
+          </ActionIcon>
         </Group>
       </Group>
       <Drawing chart={chart} />

@@ -3,6 +3,8 @@ import type { ReactNode } from "react";
 
 interface PageTitleProps {
   title: string;
+  /** What the tab is called. Default: the title. */
+  tab?: string | undefined;
   /** One line on what the page is for. */
   children?: ReactNode;
   /** Buttons at its end. */
@@ -10,10 +12,10 @@ interface PageTitleProps {
 }
 
 /** The page's heading, which names the tab too. */
-export function PageTitle({ title, children, actions }: PageTitleProps) {
+export function PageTitle({ title, tab = title, children, actions }: PageTitleProps) {
   return (
     <Group justify="space-between" align="flex-start" mb="lg" gap="sm">
-      <title>{`${title} · TokenLens`}</title>
+      <title>{`${tab} · TokenLens`}</title>
       <div style={{ minWidth: 0 }}>
         <Title order={1} fz={{ base: 22, sm: 26 }} lineClamp={3}>
           {title}

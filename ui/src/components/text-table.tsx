@@ -15,11 +15,17 @@ export function TextTable({ label, rows: [head = [], ...rows], names }: TextTabl
   return (
     // biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls has to be reached by keyboard
     <section aria-label={label} tabIndex={0} style={{ overflow: "auto", maxHeight: 420 }}>
-      <Table fz="sm" verticalSpacing={4} stickyHeader style={{ fontVariantNumeric: "tabular-nums" }}>
+      <Table
+        fz="sm"
+        verticalSpacing={4}
+        horizontalSpacing={5}
+        stickyHeader
+        style={{ fontVariantNumeric: "tabular-nums" }}
+      >
         <Table.Thead>
           <Table.Tr>
             {head.map((title, column) => (
-              <Table.Th key={title} ta={side(column)}>
+              <Table.Th key={title} ta={side(column)} bg="var(--mantine-color-default)">
                 {title}
               </Table.Th>
             ))}

@@ -1,10 +1,10 @@
 import { Button, Menu } from "@mantine/core";
-import { useClipboard } from "@mantine/hooks";
 import { notifications } from "@mantine/notifications";
-import { IconDownload, IconLink } from "@tabler/icons-react";
+import { IconDownload } from "@tabler/icons-react";
 import { useQueryClient } from "@tanstack/react-query";
 import { useSearchParams } from "react-router";
 import type { NativeDocument } from "../../api/results.js";
+import { CopyLink } from "../../components/copy-link.js";
 import { csvOf } from "../../components/csv.js";
 import { readState } from "../../components/lens-query.js";
 import { saveFile } from "../../components/save-file.js";
@@ -13,7 +13,6 @@ import { agreementQuery, readTop } from "./agreement-query.js";
 
 /** What can be done with a comparison besides looking at it. */
 export function Actions({ ids, documents }: { ids: readonly string[]; documents: readonly NativeDocument[] }) {
-  const link = useClipboard({ timeout: 2500 });
   const [query] = useSearchParams();
   const queries = useQueryClient();
   const save = async (name: string, contentOf: (comparison: Awaited<ReturnType<typeof compared>>) => Blob) => {
@@ -27,13 +26,7 @@ export function Actions({ ids, documents }: { ids: readonly string[]; documents:
   const json = (value: unknown) => new Blob([JSON.stringify(value)], { type: "application/json" });
   return (
     <>
-      <Button
-        variant="default"
-        leftSection={<IconLink size={17} aria-hidden />}
-        onClick={() => link.copy(window.location.href)}
-      >
-        {link.copied ? "Link copied" : "Copy link"}
-      </Button>
+      <CopyLink />
       <Menu position="bottom-end" withinPortal>
         <Menu.Target>
           <Button variant="default" leftSection={<IconDownload size={17} aria-hidden />}>

@@ -60,7 +60,7 @@ export function agreementChart(pairs: readonly Pair[]): Chart | undefined {
                   x: "place",
                   fy: "pair",
                   frameAnchor: "bottom",
-                  dy: 14,
+                  dy: 9,
                   text: ({ text }) => visible(text),
                 }),
               ]

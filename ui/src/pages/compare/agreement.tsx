@@ -13,8 +13,7 @@ import { agreementQuery, DEFAULT_TOP, readTop } from "./agreement-query.js";
 export function Agreement({ ids }: { ids: readonly string[] }) {
   const [query, setQuery] = useSearchParams();
   const top = readTop(query);
-  const { data, error, refetch } = useQuery({ ...agreementQuery(ids, top), placeholderData: keepPreviousData });
-  const chart = useMemo(() => data && agreementChart(data.pairs), [data]);
+  const { data, error, refetch } = useAgreement(ids, top);
   if (error) return <ErrorState title="They cannot be compared" error={error} retry={() => void refetch()} />;
   if (!data) return <Skeleton h={160} aria-label="Comparing" />;
   const setTop = (value: number) =>
@@ -27,54 +26,52 @@ export function Agreement({ ids }: { ids: readonly string[] }) {
       { replace: true, preventScrollReset: true },
     );
   return (
-    <>
-      <Card component="section" withBorder padding="md" aria-labelledby="agreement">
-        <Group justify="space-between" align="flex-start" gap="sm" mb="xs">
-          <div style={{ flex: "1 1 260px" }}>
-            <Title order={2} fz="md" id="agreement">
-              Agreement
-            </Title>
-            <Text size="sm" c="dimmed">
-              Correlations of the scores, and the share of the largest that both name: means over the outputs that both
-              have.
-            </Text>
-          </div>
-          <NumberInput
-            label="Largest"
-            w={100}
-            min={1}
-            max={1000}
-            allowDecimal={false}
-            clampBehavior="strict"
-            value={top}
-            onChange={(value) => setTop(Math.max(1, Number(value) || 1))}
-          />
-        </Group>
-        <TextTable
-          label="Agreement"
-          names={1}
-          rows={[
-            ["pair", "outputs", "Pearson", "Spearman", `top ${top}`],
-            ...data.pairs.map((pair) => [pairName(pair), ...agreementTexts(withFigures(pair))]),
-          ]}
-        />
-        {data.pairs.every(({ outputs }) => outputs.length === 0) && (
-          <Text size="sm" mt="xs">
-            Their texts have no output in common, so there is nothing to take figures over.
+    <Card component="section" withBorder padding="md" aria-labelledby="agreement">
+      <Group justify="space-between" align="flex-start" gap="sm" mb="xs">
+        <div style={{ flex: "1 1 260px" }}>
+          <Title order={2} fz="md" id="agreement">
+            Agreement
+          </Title>
+          <Text size="sm" c="dimmed">
+            Correlations of the scores, and the share of the largest that both name: means over the outputs that both
+            have.
           </Text>
-        )}
-      </Card>
-      {chart && <ChartFigure chart={chart} />}
-    </>
+        </div>
+        <NumberInput
+          label="Overlap of top"
+          w={120}
+          min={1}
+          max={1000}
+          allowDecimal={false}
+          clampBehavior="strict"
+          value={top}
+          onChange={(value) => setTop(Math.max(1, Number(value) || 1))}
+        />
+      </Group>
+      <TextTable
+        label="Agreement, table"
+        names={1}
+        rows={[
+          ["pair", "outputs", "Pearson", "Spearman", `top ${top}`],
+          ...data.pairs.map((pair) => [pairName(pair), ...agreementTexts(pair)]),
+        ]}
+      />
+      {data.pairs.every(({ outputs }) => outputs.length === 0) && (
+        <Text size="sm" mt="xs">
+          Their texts have no output in common, so there is nothing to take figures over.
+        </Text>
+      )}
+    </Card>
   );
 }
 
-/** JSON leaves out what is undefined. */
-const withFigures = <P extends Parameters<typeof pairName>[0]>({ pearson, spearman, topOverlap, ...pair }: P) => ({
-  ...pair,
-  ...{ pearson, spearman, topOverlap },
-  outputs: pair.outputs.map((output) => ({
-    ...output,
-    ...{ pearson: output.pearson, spearman: output.spearman, topOverlap: output.topOverlap },
-  })),
-});
+/** The same at each output, where there is one that two of them have. */
+export function OutputAgreement({ ids }: { ids: readonly string[] }) {
+  const [query] = useSearchParams();
+  const { data } = useAgreement(ids, readTop(query));
+  const chart = useMemo(() => data && agreementChart(data.pairs), [data]);
+  return chart && <ChartFigure chart={chart} />;
+}
+
+const useAgreement = (ids: readonly string[], top: number) =>
+  useQuery({ ...agreementQuery(ids, top), placeholderData: keepPreviousData });

@@ -11,7 +11,7 @@ import { useLensQuery } from "../../components/lens-query.js";
 import { PageTitle } from "../../components/page-title.js";
 import { TokenLens } from "../../components/token-lens.js";
 import { Actions } from "./actions.js";
-import { Agreement } from "./agreement.js";
+import { Agreement, OutputAgreement } from "./agreement.js";
 import { Picker } from "./picker.js";
 import { Slots } from "./slots.js";
 
@@ -83,6 +83,7 @@ export function ComparePage() {
             <>
               <Agreement ids={shown} />
               <Drawn documents={results.documents} />
+              <OutputAgreement ids={shown} />
             </>
           )}
         </Stack>

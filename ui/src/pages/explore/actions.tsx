@@ -1,10 +1,11 @@
 import { Button, Menu } from "@mantine/core";
-import { useClipboard, useDisclosure } from "@mantine/hooks";
+import { useDisclosure } from "@mantine/hooks";
 import { notifications } from "@mantine/notifications";
-import { IconColumns, IconDots, IconFileExport, IconLink, IconTrash } from "@tabler/icons-react";
+import { IconColumns, IconDots, IconFileExport, IconTrash } from "@tabler/icons-react";
 import { useMutation } from "@tanstack/react-query";
 import { useNavigate } from "react-router";
 import { inseqFile } from "../../api/results.js";
+import { CopyLink } from "../../components/copy-link.js";
 import { saveFile } from "../../components/save-file.js";
 import { useRemoval } from "../../removal/use-removal.js";
 import { CompareDialog } from "./compare-dialog.js";
@@ -14,7 +15,6 @@ export function Actions({ id, sequence }: { id: string; sequence: number }) {
   const navigate = useNavigate();
   const remove = useRemoval();
   const [comparing, compare] = useDisclosure();
-  const link = useClipboard({ timeout: 2500 });
   const exported = useMutation({
     mutationFn: () => inseqFile(id, sequence),
     onSuccess: ({ name, content }) => saveFile(name, content),
@@ -22,13 +22,7 @@ export function Actions({ id, sequence }: { id: string; sequence: number }) {
   });
   return (
     <>
-      <Button
-        variant="default"
-        leftSection={<IconLink size={17} aria-hidden />}
-        onClick={() => link.copy(window.location.href)}
-      >
-        {link.copied ? "Link copied" : "Copy link"}
-      </Button>
+      <CopyLink />
       <Button variant="default" leftSection={<IconColumns size={17} aria-hidden />} onClick={compare.open}>
         Compare with…
       </Button>

@@ -33,8 +33,12 @@ function Explored({ id }: { id: string }) {
 
   return (
     <>
-      <PageTitle title="Explore" actions={<Actions id={id} sequence={sequence} />}>
-        <Text size="sm" truncate title={id} inherit>
+      <PageTitle
+        title="Explore"
+        tab={summary.data?.prompt.slice(0, 60)}
+        actions={<Actions id={id} sequence={sequence} />}
+      >
+        <Text size="xs" truncate title={id}>
           {id}
         </Text>
       </PageTitle>

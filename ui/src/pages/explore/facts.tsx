@@ -12,6 +12,8 @@ interface FactsProps {
   summary: ResultSummary | undefined;
 }
 
+const phases: Readonly<Record<string, string>> = { generate: "Generating", attribute: "Attributing" };
+
 type Row = readonly [name: string, value: ReactNode];
 
 /** What a result is, and how it came about. */
@@ -46,7 +48,7 @@ export function Facts({ id, document, summary }: FactsProps) {
     [
       "Work",
       [
-        ...Object.entries(timings).map(([phase, seconds]): Row => [phase, duration(seconds)]),
+        ...Object.entries(timings).map(([phase, seconds]): Row => [phases[phase] ?? phase, duration(seconds)]),
         ...(stats
           ? [
               ["Engine", stats.engine] as const,

@@ -30,9 +30,14 @@ export function bars(items: readonly ImportantToken[], by: Figure): Chart {
       ]),
     ],
     plot: (width) => ({
-      ...{ width, height: shown.length * ROW + 60, marginLeft: longest(tokens.map(cut)), marginRight: 60 },
-      marginBottom: 46,
-      x: { grid: true, label: `${label.toLowerCase()} →`, ...(by !== "total" && by !== "lift" && { percent: true }) },
+      ...{ width, height: shown.length * ROW + 50, marginLeft: longest(tokens.map(cut)), marginRight: 60 },
+      ...{ marginTop: 4, marginBottom: 46 },
+      x: {
+        grid: true,
+        ticks: width / 100,
+        label: `${label.toLowerCase()} →`,
+        ...(by !== "total" && by !== "lift" && { percent: true }),
+      },
       y: { label: null, domain: tokens, tickFormat: cut, tickSize: 0 },
       marks: [
         Plot.barX(shown, { x: by, y: "token", fill: palette[0], rx: 2, insetTop: 2, insetBottom: 2 }),

@@ -95,7 +95,7 @@ export function TokenTable({ items, by, onSort }: TokenTableProps) {
                     size="compact-xs"
                     variant="default"
                     onClick={() => setOpen(item)}
-                    aria-label={`Where ${tokenText(item.token)} matters most`}
+                    aria-label={`Show where ${tokenText(item.token)} matters most`}
                   >
                     Show
                   </Button>

@@ -5,7 +5,7 @@ import { IconFileImport } from "@tabler/icons-react";
 /** The whole window, while a file is held over it. */
 export function ImportZone({ onFiles }: { onFiles: (files: File[]) => void }) {
   return (
-    <Dropzone.FullScreen onDrop={onFiles} aria-label="Import results">
+    <Dropzone.FullScreen withinPortal={false} onDrop={onFiles} aria-label="Import results">
       <Group justify="center" h="calc(100vh - 120px)" style={{ pointerEvents: "none" }}>
         <Stack align="center" gap="xs">
           <IconFileImport size={52} stroke={1.4} aria-hidden />

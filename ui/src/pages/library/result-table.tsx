@@ -1,4 +1,4 @@
-import { ActionIcon, Anchor, Badge, Checkbox, Group, Table, Text } from "@mantine/core";
+import { ActionIcon, Anchor, Badge, Checkbox, Group, Table, Text, VisuallyHidden } from "@mantine/core";
 import { IconTrash } from "@tabler/icons-react";
 import { Link } from "react-router";
 import type { ResultSummary } from "../../api/results.js";
@@ -32,10 +32,10 @@ export function ResultTable({ items, chosen, onChoose, onRemove }: ResultTablePr
             />
           </Table.Th>
           <Table.Th>Prompt</Table.Th>
-          <Table.Th w={190} visibleFrom="sm">
+          <Table.Th w={175} visibleFrom="sm">
             Model
           </Table.Th>
-          <Table.Th w={190} visibleFrom="sm">
+          <Table.Th w={165} visibleFrom="sm">
             Method
           </Table.Th>
           <Table.Th w={90} visibleFrom="lg" ta="right">
@@ -47,7 +47,9 @@ export function ResultTable({ items, chosen, onChoose, onRemove }: ResultTablePr
           <Table.Th w={170} visibleFrom="md">
             Made
           </Table.Th>
-          <Table.Th w={48} aria-label="Actions" />
+          <Table.Th w={48}>
+            <VisuallyHidden>Actions</VisuallyHidden>
+          </Table.Th>
         </Table.Tr>
       </Table.Thead>
       <Table.Tbody>

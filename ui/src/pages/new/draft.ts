@@ -1,4 +1,4 @@
-import type { AttributionRequest } from "../../api/jobs.js";
+import type { AttributionRequest } from "../../api/attribution-request.js";
 
 export interface Message {
   /** Of its field on the page. */
@@ -44,10 +44,14 @@ export function message(role: string, content = ""): Message {
   return { key: crypto.randomUUID(), role, content };
 }
 
+/** Scripts that write words without spaces. */
+const unspaced = /[\p{scx=Han}\p{scx=Hira}\p{scx=Kana}\p{scx=Thai}\p{scx=Laoo}\p{scx=Khmr}\p{scx=Mymr}]/u;
+
 /** A prompt and what follows, as one text: words are kept apart. */
 export function joined(prompt: string, continuation: string): string {
   const words = /[\p{L}\p{N}\p{P}]$/u.test(prompt) && /^[\p{L}\p{N}]/u.test(continuation);
-  return words ? `${prompt} ${continuation}` : prompt + continuation;
+  const edge = prompt.slice(-1) + continuation.slice(0, 1);
+  return words && !unspaced.test(edge) ? `${prompt} ${continuation}` : prompt + continuation;
 }
 
 /** What stands before the continuation: the prompt, or the last message. */
@@ -60,7 +64,8 @@ export function wholeText(draft: Draft, continuation: string): string {
   return draft.kind === "plain" ? joined(before, continuation) : before + continuation;
 }
 
-export function toRequest(draft: Draft): AttributionRequest {
+/** @param contrastive Step functions that need a contrast: without one of them there is none to be sent. */
+export function toRequest(draft: Draft, contrastive: readonly string[]): AttributionRequest {
   const { kind, ending, step, contrast, contrastPrompt } = draft;
   return {
     model: draft.model,
@@ -81,7 +86,7 @@ export function toRequest(draft: Draft): AttributionRequest {
         }),
     options: draft.options,
     ...(step && { step: { name: step, ...draft.stepOptions } }),
-    ...(contrast && {
+    ...(needsContrast(draft, contrastive) && {
       contrast: contrastPrompt
         ? { prompt: contrastPrompt, target: joined(contrastPrompt, contrast) }
         : wholeText(draft, contrast),
@@ -93,7 +98,9 @@ export function toRequest(draft: Draft): AttributionRequest {
 /** A draft that makes the same request again. */
 export function fromRequest(request: AttributionRequest): Draft {
   const { prompt = "", messages, target, generation = {}, step, contrast } = request;
-  const { name = "", ...stepOptions } = typeof step === "string" ? { name: step } : (step ?? {});
+  // With a contrast it is the default.
+  const named = step ?? (contrast === undefined ? "" : "contrast_prob_diff");
+  const { name, ...stepOptions } = typeof named === "string" ? { name: named } : named;
   const before = messages?.at(-1)?.content ?? prompt;
   const after = (text: string, start = before) => (text.startsWith(start) ? text.slice(start.length) : text);
   const field = (value: number | undefined) => value ?? "";
@@ -112,7 +119,7 @@ export function fromRequest(request: AttributionRequest): Draft {
     model: request.model,
     method: request.method ?? emptyDraft.method,
     options: request.options ?? {},
-    step: String(name),
+    step: name,
     stepOptions,
     ...(typeof contrast === "string" && { contrast: after(contrast) }),
     ...(typeof contrast === "object" &&
@@ -124,8 +131,15 @@ export function fromRequest(request: AttributionRequest): Draft {
   };
 }
 
-/** What keeps a draft from being asked for, by field. */
-export function faultsOf(draft: Draft): Partial<Record<string, string>> {
+/** Whether a step function is asked for that needs one, attributed or scored beside. */
+export const needsContrast = ({ step, stepScores }: Draft, contrastive: readonly string[]): boolean =>
+  [step, ...stepScores].some((name) => contrastive.includes(name));
+
+/**
+ * What keeps a draft from being asked for, by field.
+ * @param contrastive Step functions that need a contrast.
+ */
+export function faultsOf(draft: Draft, contrastive: readonly string[]): Partial<Record<string, string>> {
   const { kind, prompt, messages, ending, continuation, model } = draft;
   const faults: Partial<Record<string, string>> = {};
   if (kind === "plain" && prompt === "") faults.prompt = "Write a prompt.";
@@ -134,6 +148,8 @@ export function faultsOf(draft: Draft): Partial<Record<string, string>> {
       if (content === "") faults[`messages.${i}.content`] = "Write the message, or remove it.";
     });
   if (ending === "given" && continuation === "") faults.continuation = "Write what follows, or let the model do it.";
+  if (draft.contrast === "" && needsContrast(draft, contrastive))
+    faults.contrast = "Write what might have followed instead.";
   if (model === "") faults.model = "Choose a model.";
   return faults;
 }

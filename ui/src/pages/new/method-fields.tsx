@@ -3,7 +3,7 @@ import type { UseFormReturnType } from "@mantine/form";
 import type { MethodDescription, MethodsAnswer, StepDescription } from "../../api/methods.js";
 import type { LoadableModels } from "../../api/models.js";
 import { bytes } from "../../components/format.js";
-import type { Draft } from "./draft.js";
+import { type Draft, needsContrast } from "./draft.js";
 import { Options } from "./options.js";
 
 const origins = { given: "Of this server", known: "Known by name", cached: "In the hub's cache" } as const;
@@ -96,9 +96,7 @@ export function StepFields({ form, known }: MethodFieldsProps) {
   const { values } = form;
   const method = known.methods.find(({ name }) => name === values.method);
   const step = known.steps.find(({ name }) => name === values.step);
-  const contrastive = [values.step, ...values.stepScores].some(
-    (name) => known.steps.find((each) => each.name === name)?.contrastive,
-  );
+  const contrastive = known.steps.filter((each) => each.contrastive).map(({ name }) => name);
   const { onChange, ...props } = form.getInputProps("step");
   return (
     <Stack gap="sm">
@@ -131,7 +129,7 @@ export function StepFields({ form, known }: MethodFieldsProps) {
           onChange={(options) => form.setFieldValue("stepOptions", options)}
         />
       )}
-      {contrastive && <ContrastFields form={form} />}
+      {needsContrast(values, contrastive) && <ContrastFields form={form} />}
       <MultiSelect
         label="Step scores"
         description="Numbers under each output, besides"

@@ -3,7 +3,7 @@ import { type UseFormReturnType, useForm } from "@mantine/form";
 import { getHotkeyHandler } from "@mantine/hooks";
 import { IconPlayerPlay } from "@tabler/icons-react";
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
-import { useEffect, useRef } from "react";
+import { type RefObject, useEffect, useRef } from "react";
 import { useSearchParams } from "react-router";
 import { getJob, submitJob } from "../../api/jobs.js";
 import { listMethods } from "../../api/methods.js";
@@ -26,8 +26,9 @@ export function NewPage() {
   const queries = useQueryClient();
   const methods = useQuery({ queryKey: ["methods"], queryFn: ({ signal }) => listMethods(signal) });
   const models = useQuery({ queryKey: ["models"], queryFn: ({ signal }) => loadableModels(signal) });
-  const form = useForm<Draft>({ initialValues: emptyDraft, validate: faultsOf });
-  useFilled(form, job);
+  const contrastive = methods.data?.steps.filter((step) => step.contrastive).map(({ name }) => name) ?? [];
+  const form = useForm<Draft>({ initialValues: emptyDraft, validate: (draft) => faultsOf(draft, contrastive) });
+  const filled = useFilled(form, job);
 
   // A model that was given to the server is what its owner means to look at.
   const first = models.data?.models[0]?.name;
@@ -37,8 +38,9 @@ export function NewPage() {
   }, [first, model, form.setFieldValue]);
 
   const submit = useMutation({
-    mutationFn: (draft: Draft) => submitJob(toRequest(draft)),
+    mutationFn: (draft: Draft) => submitJob(toRequest(draft, contrastive)),
     onSuccess: (accepted) => {
+      filled.current = accepted.id;
       queries.setQueryData(jobKey(accepted.id), accepted);
       void queries.invalidateQueries({ queryKey: ["jobs", "list"] });
       setQuery({ job: accepted.id });
@@ -119,22 +121,18 @@ export function NewPage() {
   );
 }
 
-/** Fills the form with what the address's job was asked, as after a reload. */
-function useFilled(form: UseFormReturnType<Draft>, job: string | null): void {
-  const filled = useRef<string | null>(null);
+/** Fills the form with what the address's job was asked, as after a reload, and gives the job that the form is of. */
+function useFilled(form: UseFormReturnType<Draft>, job: string | null): RefObject<string | undefined> {
+  const filled = useRef<string>(undefined);
   const queries = useQueryClient();
-  const { setValues, isDirty } = form;
+  const { setValues } = form;
   useEffect(() => {
-    if (job === null || filled.current === job) return;
-    // What was just submitted from here is what the form holds.
-    if (queries.getQueryData(jobKey(job)) && isDirty() && filled.current === null) {
-      filled.current = job;
-      return;
-    }
+    if (job === null || job === filled.current) return;
     filled.current = job;
     queries
       .fetchQuery({ queryKey: jobKey(job), queryFn: ({ signal }) => getJob(job, signal) })
       .then(({ request }) => setValues(fromRequest(request)))
       .catch(() => {}); // the job's panel says so
-  }, [job, queries, setValues, isDirty]);
+  }, [job, queries, setValues]);
+  return filled;
 }

@@ -1,4 +1,4 @@
-import { Group, NumberInput, Select, Switch, TagsInput, TextInput } from "@mantine/core";
+import { NumberInput, Select, Stack, Switch, TagsInput, TextInput } from "@mantine/core";
 import type { OptionSchema } from "../../api/methods.js";
 
 interface OptionFieldProps {
@@ -11,15 +11,21 @@ interface OptionFieldProps {
 
 /** A field for an option, by its JSON Schema. */
 export function OptionField({ name, schema, value, onChange }: OptionFieldProps) {
-  const common = { label: titled(name), description: schema.description };
+  const titles = { label: titled(name), description: schema.description };
   if (schema.type === "boolean")
     return (
       <Switch
-        {...common}
+        {...titles}
+        pt={{ xs: 28 }}
         checked={(value ?? schema.default) === true}
         onChange={(event) => onChange(unlessDefault(event.currentTarget.checked, schema))}
       />
     );
+  // Below, so that fields beside one another are level.
+  const common = {
+    ...titles,
+    inputWrapperOrder: ["label", "input", "description"] satisfies ("label" | "input" | "description")[],
+  };
   if (schema.type === "number" || schema.type === "integer") {
     const { least, most } = bounds(schema);
     return (
@@ -53,7 +59,7 @@ export function OptionField({ name, schema, value, onChange }: OptionFieldProps)
   const ownText = schema.anyOf?.some((each) => typeof each === "object" && each.type === "object") ?? false;
   const text = typeof value === "object" && value !== null && "text" in value ? String(value.text) : undefined;
   return (
-    <Group align="end" gap="xs" grow preventGrowOverflow={false}>
+    <Stack gap="xs">
       <Select
         {...common}
         data={[...choices, ...(ownText ? [{ value: OWN, label: "a text of your own" }] : [])]}
@@ -70,7 +76,7 @@ export function OptionField({ name, schema, value, onChange }: OptionFieldProps)
           onChange={(event) => onChange({ text: event.currentTarget.value })}
         />
       )}
-    </Group>
+    </Stack>
   );
 }
 

@@ -13,7 +13,7 @@ export function Options({ schemas, values, onChange }: OptionsProps) {
   const names = Object.keys(schemas);
   if (names.length === 0) return null;
   return (
-    <SimpleGrid cols={{ base: 1, xs: 2 }} spacing="sm" style={{ alignItems: "end" }}>
+    <SimpleGrid cols={{ base: 1, xs: 2 }} spacing="sm">
       {names.map((name) => (
         <OptionField
           key={name}

@@ -1,0 +1,5 @@
+import type { z } from "zod";
+import type { attributionRequest } from "../../../src/server/jobs/request.js";
+
+/** What a job is asked for. */
+export type AttributionRequest = z.input<typeof attributionRequest>;

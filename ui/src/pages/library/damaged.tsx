@@ -14,7 +14,7 @@ export function Damaged({ items, onRemove }: DamagedProps) {
   return (
     <Alert
       color="orange"
-      variant="light"
+      variant="outline"
       icon={<IconFileAlert aria-hidden />}
       title={`${counted(items.length, "file")} cannot be read`}
     >

@@ -1,4 +1,4 @@
-import { Badge, Button, Card, Group, Progress, Stack, Text } from "@mantine/core";
+import { Badge, Box, Button, Card, Group, Progress, Stack, Text } from "@mantine/core";
 import { useScrollIntoView } from "@mantine/hooks";
 import { IconArrowRight, IconX } from "@tabler/icons-react";
 import { useMutation, useQueryClient } from "@tanstack/react-query";
@@ -39,7 +39,11 @@ export function JobPanel({ id }: { id: string }) {
           )}
         </Stack>
       </Card>
-      {job.state === "done" && job.result !== undefined && <JobResult id={job.result} />}
+      {job.state === "done" && job.result !== undefined && (
+        <Box mt="md">
+          <JobResult id={job.result} />
+        </Box>
+      )}
     </section>
   );
 }

@@ -78,6 +78,7 @@ export function NewPage() {
                 <EndingFields form={form} />
               </Stack>
             </Card>
+            <Run pending={submit.isPending} error={submit.error} visibleFrom="md" />
           </Grid.Col>
           <Grid.Col span={{ base: 12, md: 6 }}>
             <Card withBorder padding="lg">
@@ -96,28 +97,37 @@ export function NewPage() {
             </Card>
           </Grid.Col>
         </Grid>
-        <Stack gap="md" my="lg">
-          {submit.error && <ErrorState title="The server did not take this" error={submit.error} />}
-          <Group gap="md">
-            <Button
-              type="submit"
-              size="md"
-              leftSection={<IconPlayerPlay size={18} aria-hidden />}
-              loading={submit.isPending}
-            >
-              Attribute
-            </Button>
-            <Text size="sm" c="dimmed" visibleFrom="sm">
-              <Kbd>Ctrl</Kbd> + <Kbd>Enter</Kbd>
-            </Text>
-          </Group>
-        </Stack>
+        <Run pending={submit.isPending} error={submit.error} hiddenFrom="md" />
       </form>
-      <Stack gap="xl">
+      <Stack gap="xl" mt="xl">
         {job !== null && <JobPanel key={job} id={job} />}
         <RecentJobs current={job} onChoose={(id) => setQuery({ job: id })} />
       </Stack>
     </>
+  );
+}
+
+interface RunProps {
+  pending: boolean;
+  error: Error | null;
+  visibleFrom?: "md";
+  hiddenFrom?: "md";
+}
+
+/** Under the text; where it is narrow, under all that is to be filled in. */
+function Run({ pending, error, ...place }: RunProps) {
+  return (
+    <Stack gap="md" mt="lg" {...place}>
+      {error && <ErrorState title="The server did not take this" error={error} />}
+      <Group gap="md">
+        <Button type="submit" size="md" leftSection={<IconPlayerPlay size={18} aria-hidden />} loading={pending}>
+          Attribute
+        </Button>
+        <Text size="sm" c="dimmed" visibleFrom="sm">
+          <Kbd>Ctrl</Kbd> + <Kbd>Enter</Kbd>
+        </Text>
+      </Group>
+    </Stack>
   );
 }
 

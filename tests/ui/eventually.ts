@@ -1,4 +1,5 @@
 import { expect } from "vitest";
+import { patience } from "./browser.js";
 
-/** Expects of what a page comes to within the time that its own clicks have. */
-export const eventually = <T>(read: () => T) => expect.poll(read, { timeout: 15_000 });
+/** Expects of what a page comes to in a moment. */
+export const eventually = <T>(read: () => T) => expect.poll(read, patience);

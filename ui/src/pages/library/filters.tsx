@@ -23,36 +23,12 @@ interface FiltersProps {
 }
 
 export function Filters({ filter, facets, onChange }: FiltersProps) {
-  const choices = (all: Facets["models"] | undefined, chosen: string) => {
-    const known = (all ?? []).map(({ name, results }) => ({ value: name, label: `${name} (${results})` }));
-    return chosen && !known.some(({ value }) => value === chosen)
-      ? [...known, { value: chosen, label: chosen }]
-      : known;
-  };
   const any = filterKeys.some((key) => filter[key] !== "");
   return (
     <Group component="search" gap="sm" align="end">
       <Search text={filter.text} onChange={(text) => onChange({ text })} />
-      <Select
-        label="Model"
-        placeholder="all"
-        clearable
-        searchable
-        w={{ base: "100%", xs: 210 }}
-        data={choices(facets?.models, filter.model)}
-        value={filter.model || null}
-        onChange={(model) => onChange({ model: model ?? "" })}
-      />
-      <Select
-        label="Method"
-        placeholder="all"
-        clearable
-        searchable
-        w={{ base: "100%", xs: 210 }}
-        data={choices(facets?.methods, filter.method)}
-        value={filter.method || null}
-        onChange={(method) => onChange({ method: method ?? "" })}
-      />
+      <Choice label="Model" all={facets?.models} value={filter.model} onChange={(model) => onChange({ model })} />
+      <Choice label="Method" all={facets?.methods} value={filter.method} onChange={(method) => onChange({ method })} />
       <TextInput
         type="date"
         label="Since"
@@ -73,6 +49,32 @@ export function Filters({ filter, facets, onChange }: FiltersProps) {
         </Button>
       )}
     </Group>
+  );
+}
+
+interface ChoiceProps {
+  label: string;
+  all: Facets["models"] | undefined;
+  /** "" for all. */
+  value: string;
+  onChange: (value: string) => void;
+}
+
+/** One of the names that results have, with how many have it. */
+function Choice({ label, all = [], value, onChange }: ChoiceProps) {
+  const known = all.map(({ name, results }) => ({ value: name, label: `${name} (${results})` }));
+  const gone = value !== "" && !all.some(({ name }) => name === value);
+  return (
+    <Select
+      label={label}
+      placeholder="all"
+      clearable
+      searchable
+      w={{ base: "100%", xs: 210 }}
+      data={gone ? [...known, value] : known}
+      value={value || null}
+      onChange={(chosen) => onChange(chosen ?? "")}
+    />
   );
 }
 

@@ -71,7 +71,9 @@ describe("tokenlense serve", () => {
     const open = serving([], { TOKENLENSE_SERVE_TOKEN: "a-token-of-some-length", TOKENLENSE_SERVE_LOG: "silent" });
     expect((await fetch(`${await open.url}/results`)).status).toBe(401);
     open.kill("SIGTERM");
-    expect(await open.outcome).toMatchObject({ code: 0, stderr: "" });
+    const { code, stdout, stderr } = await open.outcome;
+    expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
+    expect(JSON.parse(stdout)).toMatchObject({ page: `${await open.url}/ui/` });
   });
 
   it("keeps its token out of what `config` shows", async () => {

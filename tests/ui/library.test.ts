@@ -11,6 +11,9 @@ import { served } from "./served.js";
 
 const open = browserForTests();
 
+/** Milliseconds in which a removal can be taken back. */
+const GRACE = 8000;
+
 const day = (month: number, changes: object = {}) => ({
   timestamp: new Date(Date.UTC(2025, month - 1, 15)),
   ...changes,
@@ -82,6 +85,7 @@ describe("the library", () => {
   it("removes a result in a while, unless it is brought back", async () => {
     const live = await served(made());
     const page = await open(live, "library");
+    await page.clock.install();
     const there = () => live.ids.map((id) => existsSync(join(live.folder, id)));
     await page.getByRole("button", { name: "Delete The sea" }).click();
     await shows(page, ["The sky", "My dog"]);
@@ -96,7 +100,8 @@ describe("the library", () => {
     await page.getByRole("link", { name: /The sea/ }).waitFor();
     expect(await page.getByRole("link", { name: /The sky/ }).count()).toBe(0);
     expect(there()).toEqual([true, true, true]);
-    await expect.poll(there, { timeout: 20_000 }).toEqual([false, true, true]);
+    await page.clock.fastForward(GRACE);
+    await expect.poll(there, patience).toEqual([false, true, true]);
     await page.getByRole("button", { name: "Undo" }).waitFor({ state: "detached" });
   });
 
@@ -164,9 +169,11 @@ describe("the library", () => {
     writeFileSync(damaged, '{"metadata": {');
     const page = await open(live, "library");
     await page.getByText("1 file cannot be read").waitFor();
+    await page.clock.install();
     await page.getByRole("button", { name: "Delete 20250101_000000_a_b.json" }).click();
     await page.getByText("1 file cannot be read").waitFor({ state: "detached" });
-    await expect.poll(() => existsSync(damaged), { timeout: 20_000 }).toBe(false);
+    await page.clock.fastForward(GRACE);
+    await expect.poll(() => existsSync(damaged), patience).toBe(false);
   });
 
   it("says when the server is gone, and goes on when it is back", async () => {

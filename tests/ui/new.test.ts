@@ -186,7 +186,7 @@ describe("a new attribution", () => {
     await job(page).getByText("done", { exact: true }).waitFor();
     await job(page).getByRole("listbox").waitFor();
     // What a random model's tokens look like is for the drawing's own tests.
-    await expectSound(page, "token-lens");
+    await expectSound(page);
   });
 
   it("is run by the default model, and explored", async () => {

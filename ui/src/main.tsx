@@ -3,7 +3,6 @@ import "@fontsource-variable/jetbrains-mono/wght.css";
 import "@mantine/core/styles.css";
 import "@mantine/dropzone/styles.css";
 import "@mantine/notifications/styles.css";
-import "@mantine/charts/styles.css";
 import "./style.css";
 import { createRoot } from "react-dom/client";
 import { App } from "./app.js";

@@ -14,7 +14,13 @@ export function tokenView(board: Board, layer: Layer, label: string): HTMLElemen
     const shown = make("bdi", {}, visible(text));
     const token = make(
       "span",
-      { role: "option", tabindex: position === 0 ? "0" : "-1", "aria-selected": "false" },
+      {
+        role: "option",
+        tabindex: position === 0 ? "0" : "-1",
+        "aria-selected": "false",
+        // White space is no name.
+        ...(visible(text).trim() === "" && { "aria-label": `white space, ${text.length}` }),
+      },
       shown,
     );
     token.dataset.position = String(position);

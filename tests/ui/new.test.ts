@@ -185,7 +185,6 @@ describe("a new attribution", () => {
     await run(page);
     await job(page).getByText("done", { exact: true }).waitFor();
     await job(page).getByRole("listbox").waitFor();
-    // What a random model's tokens look like is for the drawing's own tests.
     await expectSound(page);
   });
 

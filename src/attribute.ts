@@ -48,6 +48,8 @@ export interface AttributionProgress {
   phase: "generate" | "attribute";
   done: number;
   total: number;
+  /** Of a single text while it is attributed: the whole of it, with what was generated. */
+  target?: string;
 }
 
 export interface AttributeOptions<Name extends MethodName = MethodName> extends PromptOptions {
@@ -110,8 +112,8 @@ export async function attribute<Name extends MethodName = MethodName>(
 ): Promise<Attribution> {
   const request = readRequest(options);
   const { model, signal, onProgress } = request.options;
-  const tell = (phase: AttributionProgress["phase"]) => (done: number, total: number) =>
-    onProgress?.({ phase, done, total });
+  const tell = (phase: AttributionProgress["phase"], target?: string) => (done: number, total: number) =>
+    onProgress?.({ phase, done, total, ...(target !== undefined && { target }) });
   let text = request.given;
   if (!text) {
     const planned = planGeneration(request);
@@ -120,9 +122,8 @@ export async function attribute<Name extends MethodName = MethodName>(
     request.timings.generate = seconds;
   }
   const plan = planOf(request, text);
-  const [seconds, outcome] = await timed(() =>
-    run(() => native().attribute(model.native, plan, tell("attribute")), signal),
-  );
+  const progress = tell("attribute", text.target);
+  const [seconds, outcome] = await timed(() => run(() => native().attribute(model.native, plan, progress), signal));
   request.timings.attribute = seconds;
   return toAttribution(request, text, outcome);
 }

@@ -238,11 +238,12 @@ describe("generate", () => {
 describe("progress and cancellation", () => {
   it("tells of both phases, to their end", async () => {
     const seen: AttributionProgress[] = [];
-    await given({ prompt, maxNewTokens: 5, onProgress: (progress) => seen.push(progress) });
+    const { target } = await given({ prompt, maxNewTokens: 5, onProgress: (progress) => seen.push(progress) });
     for (const phase of ["generate", "attribute"] as const) {
       const steps = seen.filter((progress) => progress.phase === phase);
       expect(steps.at(-1)).toMatchObject({ done: steps.at(-1)?.total });
       expect(steps.map(({ done }) => done)).toEqual(steps.map(({ done }) => done).sort((a, b) => a - b));
+      expect(new Set(steps.map((step) => step.target))).toEqual(new Set([phase === "generate" ? undefined : target]));
     }
   });
 

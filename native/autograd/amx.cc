@@ -21,7 +21,10 @@ namespace {
 
 using namespace amx;
 
-constexpr int64_t kDepth = 576;   // at a time
+constexpr int64_t kDepth = 576;  // at a time
+// Of a forward pass, whose rounding the gradient of a confident output is most sensitive to: chains of 96 additions of two products, as
+// the other paths have them.
+constexpr int64_t kForwardDepth = 192, kChain = kForwardDepth / kStep;
 constexpr int64_t kColumns = 64;  // at a time: what a row of theirs takes is fetched from memory in one go
 constexpr int kMostParts = 3;     // of a float32
 // Parts of rows at a time, over each depth: with so many, these and those of some columns stay in a second-level cache.
@@ -68,6 +71,7 @@ struct Ahead {
   const Value* from;
   int64_t pitch, rows;
 
+  Ahead from_step(int64_t step) const { return {from + step * kStep, pitch, rows}; }
   TOKENLENSE_AMX void fetch(int64_t step) const {
     constexpr int64_t line = 64 / sizeof(Value);
     for (int64_t r = 0; r < rows; ++r)
@@ -172,33 +176,38 @@ TOKENLENSE_AMX inline void put_rows(const float* low, const float* high, int64_t
 
 constexpr int64_t kWords = kTile * kTile;  // float32 of a tile
 
-struct Turned {
-  alignas(64) float sums[4 * kWords];
-  TOKENLENSE_AMX Turned() {
-    _tile_stored(0, sums, kTile * 4);
-    _tile_stored(1, sums + kWords, kTile * 4);
-    _tile_stored(2, sums + 2 * kWords, kTile * 4);
-    _tile_stored(3, sums + 3 * kWords, kTile * 4);
-    for (int t = 0; t < 4; ++t) transpose16(sums + t * kWords);
+// What the first four tiles come to over several chains of additions.
+struct Sums {
+  alignas(64) float values[4 * kWords];
+
+  TOKENLENSE_AMX void store(float* to) const {
+    _tile_stored(0, to, kTile * 4);
+    _tile_stored(1, to + kWords, kTile * 4);
+    _tile_stored(2, to + 2 * kWords, kTile * 4);
+    _tile_stored(3, to + 3 * kWords, kTile * 4);
+  }
+  TOKENLENSE_AMX void take(bool first) {
+    if (first) return store(values);
+    alignas(64) float more[4 * kWords];
+    store(more);
+    for (int64_t i = 0; i < 4 * kWords; i += kTile)
+      _mm512_store_ps(values + i, _mm512_add_ps(_mm512_load_ps(values + i), _mm512_load_ps(more + i)));
+  }
+
+  // Each tile transposed, into (or onto) c, of which `rows` × `columns` are wanted: two tiles of rows by two of columns.
+  TOKENLENSE_AMX void put_turned(float* c, int64_t pitch, int64_t rows, int64_t columns, bool accumulate) {
+    for (int t = 0; t < 4; ++t) transpose16(values + t * kWords);
+    put_rows(values, values + 2 * kWords, kTile, c, pitch, std::min(rows, kTile), columns, accumulate);
+    if (rows > kTile)
+      put_rows(values + kWords, values + 3 * kWords, kTile, c + kTile * pitch, pitch, std::min(rows, kPair) - kTile, columns, accumulate);
+  }
+  // The same of four tiles of rows by one of columns.
+  TOKENLENSE_AMX void put_tall(float* c, int64_t pitch, int64_t rows, int64_t columns, bool accumulate) {
+    for (int t = 0; t < 4; ++t) transpose16(values + t * kWords);
+    put_rows(values, values + kWords, kTile, c, pitch, rows, columns, accumulate);
+    put_rows(values + 2 * kWords, values + 3 * kWords, kTile, c + kPair, pitch, rows, columns - kPair, accumulate);
   }
 };
-
-// The first four tiles, each transposed, into (or onto) c, of which `rows` × `columns` are wanted.
-TOKENLENSE_AMX inline void put_turned(float* c, int64_t pitch, int64_t rows, int64_t columns, bool accumulate) {
-  const Turned turned;
-  const float* sums = turned.sums;
-  put_rows(sums, sums + 2 * kWords, kTile, c, pitch, std::min(rows, kTile), columns, accumulate);
-  if (rows > kTile)
-    put_rows(sums + kWords, sums + 3 * kWords, kTile, c + kTile * pitch, pitch, std::min(rows, kPair) - kTile, columns, accumulate);
-}
-
-// The same of four tiles of rows by one of columns.
-TOKENLENSE_AMX inline void put_tall(float* c, int64_t pitch, int64_t rows, int64_t columns, bool accumulate) {
-  const Turned turned;
-  const float* sums = turned.sums;
-  put_rows(sums, sums + kWords, kTile, c, pitch, rows, columns, accumulate);
-  put_rows(sums + 2 * kWords, sums + 3 * kWords, kTile, c + kPair, pitch, rows, columns - kPair, accumulate);
-}
 
 // The first four tiles into (or onto) c, of which `rows` × `columns` are wanted.
 TOKENLENSE_AMX inline void put(float* c, int64_t pitch, int64_t rows, int64_t columns, bool accumulate) {
@@ -262,8 +271,9 @@ struct Product {
   TOKENLENSE_AMX void block(int64_t first_row, int64_t last_row, int64_t first_column, int64_t last_column) const {
     auto& [left, right] = workspace();
     const Tiles tiles;
-    for (int64_t deep = 0; deep < k; deep += kDepth) {
-      const int64_t steps = (std::min(kDepth, k - deep) + kStep - 1) / kStep;
+    const int64_t most = transposed ? kForwardDepth : kDepth;
+    for (int64_t deep = 0; deep < k; deep += most) {
+      const int64_t steps = (std::min(most, k - deep) + kStep - 1) / kStep;
       const int64_t left_tiles = steps * row_parts * kSize, right_tiles = steps * parts * kSize;
       Part* to = left;
       for (int64_t i = first_row; i < first_row + ceil_to(last_row - first_row, kPair); i += kTile)
@@ -333,12 +343,23 @@ struct FewRows {
         for (; m - i > kTile; i += kPair, few += 2 * right_tiles)
           for (int64_t c = 0; c < 2; ++c, ahead.from += share * k) {
             const Part* from = left + 2 * c * left_tiles;
-            multiply<parts, row_parts>(from, from + left_tiles, few, few + right_tiles, steps, ahead);
-            put_turned(result + i * n + j + c * kPair, n, std::min(m - i, kPair), last - j - c * kPair, deep > 0);
+            Sums sums;
+            for (int64_t s = 0; s < steps; s += kChain) {
+              const int64_t l = s * parts * kSize, r = s * row_parts * kSize;
+              multiply<parts, row_parts>(from + l, from + left_tiles + l, few + r, few + right_tiles + r, std::min(kChain, steps - s),
+                                         ahead.from_step(s));
+              sums.take(s == 0);
+            }
+            sums.put_turned(result + i * n + j + c * kPair, n, std::min(m - i, kPair), last - j - c * kPair, deep > 0);
           }
         if (i < m) {
-          multiply_tall<parts, row_parts>(left, left_tiles, few, steps, ahead);
-          put_tall(result + i * n + j, n, m - i, last - j, deep > 0);
+          Sums sums;
+          for (int64_t s = 0; s < steps; s += kChain) {
+            multiply_tall<parts, row_parts>(left + s * parts * kSize, left_tiles, few + s * row_parts * kSize, std::min(kChain, steps - s),
+                                            ahead.from_step(s));
+            sums.take(s == 0);
+          }
+          sums.put_tall(result + i * n + j, n, m - i, last - j, deep > 0);
         }
       }
     }

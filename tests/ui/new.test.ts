@@ -62,6 +62,7 @@ describe("a new attribution", () => {
     await runLong(page);
     const bar = job(page).getByRole("progressbar", { name: "Attributing" });
     await bar.waitFor(drawn);
+    expect(await job(page).getByRole("blockquote").textContent()).toContain(long.continuation);
     await job(page)
       .getByText(/\d of [\d,]+, [\d.]+ per (second|minute), .* left/)
       .waitFor();

@@ -33,6 +33,7 @@ export const jobView = jobRecord.omit({ client: true, attempts: true }).extend({
       done: z.number(),
       total: z.number().describe("0 where it is not known"),
       unit: z.string().optional().describe('"bytes", of a download'),
+      target: z.string().optional().describe("while it is attributed: the whole text, with what was generated"),
     })
     .optional()
     .describe("while it runs"),
@@ -81,8 +82,14 @@ export class Job {
   }
 
   readonly report = (progress: JobProgress): void => {
-    const { phase, done, total, unit } = progress;
-    this.#progress = { phase, done, total, ...(unit !== undefined && { unit }) };
+    const { phase, done, total, unit, target } = progress;
+    this.#progress = {
+      phase,
+      done,
+      total,
+      ...(unit !== undefined && { unit }),
+      ...(target !== undefined && { target }),
+    };
     this.touch();
   };
 

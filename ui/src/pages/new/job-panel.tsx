@@ -121,7 +121,7 @@ function Course({ job: { state, position = 0, progress } }: { job: JobView }) {
         {position === 0 ? "It is the next in the queue." : `${counted(position, "job")} before it in the queue.`}
       </Text>
     );
-  const { phase = "", done = 0, total = 0, unit } = progress ?? {};
+  const { phase = "", done = 0, total = 0, unit, target } = progress ?? {};
   const amount = (value: number) => (unit === "bytes" ? bytes(value) : value.toLocaleString("en"));
   const share = total > 0 ? (100 * done) / total : undefined;
   const title = titles[phase] ?? (phase || "Beginning");
@@ -143,6 +143,23 @@ function Course({ job: { state, position = 0, progress } }: { job: JobView }) {
         size="lg"
         aria-label={title}
       />
+      {target !== undefined && (
+        <Box mt="xs">
+          <Text size="sm" c="dimmed">
+            What is attributed
+          </Text>
+          <Text
+            component="blockquote"
+            dir="auto"
+            m={0}
+            mah={240}
+            style={{ whiteSpace: "pre-wrap", overflow: "auto" }}
+            tabIndex={0}
+          >
+            {target}
+          </Text>
+        </Box>
+      )}
     </Stack>
   );
 }

@@ -40,13 +40,13 @@ describe("a result", () => {
     await page.getByLabel(/^Strength/).fill("30");
     await token(page, 5).click();
     await expect
-      .poll(() => Object.fromEntries(view(page)))
+      .poll(() => Object.fromEntries(view(page)), patience)
       .toMatchObject({
         ...{ normalisation: "raw", topK: "2", strength: "0.3" },
         pinned: JSON.stringify({ result: 0, position: 5 }),
       });
+    await expect.poll(() => page.locator(".details").textContent(), patience).toContain("Paris");
     const details = await page.locator(".details").textContent();
-    expect(details).toContain("Paris");
     await page.getByRole("button", { name: "Copy link" }).click();
     await page.getByRole("button", { name: "Link copied" }).waitFor();
     const link = (await page.evaluate("navigator.clipboard.readText()")) as string;

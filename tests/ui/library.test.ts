@@ -114,7 +114,7 @@ describe("the library", () => {
     await shows(page, ["The sky"]);
     await page.goto("about:blank");
     await expect
-      .poll(() => live.ids.map((id) => existsSync(join(live.folder, id))), { timeout: 5000 })
+      .poll(() => live.ids.map((id) => existsSync(join(live.folder, id))), patience)
       .toEqual([true, false, false]);
   });
 

@@ -8,6 +8,8 @@ export default defineConfig({
     fileParallelism: false,
     pool: "forks",
     testTimeout: 120_000,
+    // The default second is short where the machine has other work.
+    expect: { poll: { timeout: 15_000 } },
     hookTimeout: 600_000,
   },
 });

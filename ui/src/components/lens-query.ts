@@ -1,29 +1,19 @@
 import { useCallback, useRef } from "react";
 import { useSearchParams } from "react-router";
-import type { LensState } from "./token-lens.js";
-
-/** The state that an element has which nobody has touched: what a link need not say. */
-const initial = (): LensState => ({ ...document.createElement("token-lens").state });
+import { changedState, initialState, type LensState } from "../../../src/viz/page/state.js";
 
 /** Writes what of a state is not as it was at first into a query; what else is there stays. */
-export function writeState(query: URLSearchParams, state: LensState): URLSearchParams {
-  const first = initial();
+export function writeState(query: URLSearchParams, state: Partial<LensState>): URLSearchParams {
   const changed = new URLSearchParams(query);
   for (const [key, value] of Object.entries(state))
-    if (JSON.stringify(value) === JSON.stringify(first[key])) changed.delete(key);
+    if (JSON.stringify(value) === JSON.stringify(initialState[key as keyof LensState])) changed.delete(key);
     else changed.set(key, typeof value === "string" ? value : JSON.stringify(value));
   return changed;
 }
 
-/** The state that a query tells; what is missing in it is as at first. The element passes over what is no value of its own. */
+/** The state that a query tells; what is missing in it, or no value, is as at first. */
 export function readState(query: URLSearchParams): LensState {
-  const first = initial();
-  return Object.fromEntries(
-    Object.entries(first).map(([key, value]) => {
-      const text = query.get(key);
-      return [key, text === null ? value : parsed(text)];
-    }),
-  );
+  return changedState(initialState, Object.fromEntries([...query].map(([key, text]) => [key, parsed(text)])));
 }
 
 function parsed(text: string): unknown {

@@ -1,12 +1,7 @@
 import { useComputedColorScheme } from "@mantine/core";
 import { useEffect, useRef } from "react";
+import type { LensState, NativeDocument, TokenLensElement } from "../../../src/viz/page/element.js";
 import "../../../src/viz/page/element.js";
-import type { NativeDocument } from "../api/results.js";
-
-/** How a result is looked at: JSON-able, whatever the element makes of it. */
-export type LensState = Readonly<Record<string, unknown>>;
-
-type LensElement = HTMLElement & { results: readonly NativeDocument[]; state?: LensState };
 
 interface TokenLensProps {
   /** One, or several to compare. Another array draws anew. */
@@ -19,19 +14,19 @@ interface TokenLensProps {
 
 /** The custom element `<token-lens>`, in the page's colours. */
 export function TokenLens({ results, state, onChange }: TokenLensProps) {
-  const holder = useRef<LensElement>(null);
+  const holder = useRef<TokenLensElement>(null);
   const scheme = useComputedColorScheme("light");
   const changed = useRef(onChange);
   changed.current = onChange;
-  /** What element and page agree on, as JSON. */
-  const known = useRef<string | undefined>(undefined);
+  /** What the page last asked for, and what the element told since and the page has not come back with; as JSON. */
+  const asked = useRef<string | undefined>(undefined);
+  const told = useRef<string[]>([]);
 
   useEffect(() => {
     const element = holder.current;
     if (!element) return;
-    const listen = (event: Event) => {
-      const { detail } = event as CustomEvent<LensState>;
-      known.current = JSON.stringify(detail);
+    const listen = ({ detail }: CustomEvent<LensState>) => {
+      told.current.push(JSON.stringify(detail));
       changed.current?.(detail);
     };
     element.addEventListener("lens-change", listen);
@@ -45,9 +40,12 @@ export function TokenLens({ results, state, onChange }: TokenLensProps) {
   useEffect(() => {
     const element = holder.current;
     const json = JSON.stringify(state);
-    if (!element || state === undefined || json === known.current) return;
-    known.current = json;
-    element.state = state;
+    if (!element || state === undefined || json === asked.current) return;
+    asked.current = json;
+    // An echo may be late: the element has gone on, and keeps what its reader has chosen meanwhile.
+    const echo = told.current.lastIndexOf(json);
+    if (echo >= 0) told.current = told.current.slice(echo + 1);
+    else element.state = state;
   }, [state]);
 
   return <token-lens ref={holder} theme={scheme} plain="" />;
@@ -56,8 +54,7 @@ export function TokenLens({ results, state, onChange }: TokenLensProps) {
 declare module "react" {
   namespace JSX {
     interface IntrinsicElements {
-      "token-lens": React.DetailedHTMLProps<React.HTMLAttributes<HTMLElement>, HTMLElement> & {
-        ref?: React.Ref<LensElement>;
+      "token-lens": React.DetailedHTMLProps<React.HTMLAttributes<TokenLensElement>, TokenLensElement> & {
         theme?: string;
         plain?: string;
       };

@@ -25,17 +25,15 @@ void permute(const at::Tensor& values, const std::string& name, uint64_t seed) {
   values.copy_(values.flatten().index_select(0, order.to(values.device())).view_as(values));
 }
 
-bool begins(const std::string& name, const char* with) { return name.rfind(with, 0) == 0; }
-
 int64_t element(const torch::jit::Module& module, const char* list, int64_t i) { return module.attr(list).toIntList().get(i); }
 
 // A layer's place in a weight that is stacked by layer, −1 where the layer has none of it; nothing for other weights.
 std::optional<int64_t> place_in(const torch::jit::Module& module, const std::string& name, const at::Tensor& weight, int64_t layer) {
   static const std::set<std::string> apart = {"embedding", "positions", "head", "project_in"};
-  if (weight.dim() < 2 || apart.count(name) || begins(name, "final_")) return {};
+  if (weight.dim() < 2 || apart.count(name) || name.starts_with("final_")) return {};
   // Of a mixture's weights each is stacked over the layers that have it.
   if (module.hasattr("has_experts")) {
-    const bool experts = begins(name, "router") || begins(name, "experts_") || begins(name, "shared_");
+    const bool experts = name.starts_with("router") || name.starts_with("experts_") || name.starts_with("shared_");
     if (experts || name == "gate_up" || name == "down")
       return experts == (element(module, "has_experts", layer) == 1) ? element(module, "places", layer) : -1;
   }
@@ -69,7 +67,7 @@ std::shared_ptr<Model> randomised(const Model& model, const Randomisation& plan,
         const int64_t place = *place_in(module, name, weight, i);
         if (place >= 0) permute(weight[place], name + "." + std::to_string(i), plan.seed);
       }
-    } else if (name == "head" || name.rfind("final_", 0) == 0 || plan.rest) {
+    } else if (name == "head" || name.starts_with("final_") || plan.rest) {
       permute(weight, tied && name == "head" ? "embedding" : name, plan.seed);
     }
   }

@@ -50,6 +50,12 @@ struct Tiles {
 };
 
 // Tiles 0…3 are the sums, 4 and 5 of rows, 6 and 7 of columns.
+TOKENLENSE_AMX inline void clear_sums() {
+  _tile_zero(0);
+  _tile_zero(1);
+  _tile_zero(2);
+  _tile_zero(3);
+}
 TOKENLENSE_AMX inline void load_left(const Part* first, const Part* second) {
   _tile_loadd(4, first, kStep * 2);
   _tile_loadd(5, second, kStep * 2);
@@ -90,10 +96,7 @@ template <int row_parts, int column_parts, class Soon = Nothing>
 TOKENLENSE_AMX inline void multiply(const Part* left0, const Part* left1, const Part* right0, const Part* right1, int64_t steps,
                                     const Soon& soon = {}) {
   constexpr int most = std::max(row_parts, column_parts) - 1;
-  _tile_zero(0);
-  _tile_zero(1);
-  _tile_zero(2);
-  _tile_zero(3);
+  clear_sums();
   const auto left = [&](int64_t step, int part) __attribute__((always_inline)) {
     const int64_t at = (step * row_parts + part) * kSize;
     load_left(left0 + at, left1 + at);
@@ -128,10 +131,7 @@ TOKENLENSE_AMX inline void multiply(const Part* left0, const Part* left1, const 
 template <int row_parts, int column_parts, class Soon>
 TOKENLENSE_AMX inline void multiply_tall(const Part* left, int64_t apart, const Part* right, int64_t steps, const Soon& soon) {
   constexpr int most = std::max(row_parts, column_parts) - 1;
-  _tile_zero(0);
-  _tile_zero(1);
-  _tile_zero(2);
-  _tile_zero(3);
+  clear_sums();
   const auto products = [&](int64_t step, int p) __attribute__((always_inline)) {
     const Part* from = left + (step * row_parts + p) * kSize;
     _tile_loadd(4, from, kStep * 2);

@@ -3,7 +3,7 @@ import { group } from "d3-array";
 import { median } from "simple-statistics";
 import { type Chart, headings, stacked } from "./drawing.js";
 import type { FaithfulMark, Mark } from "./marks.js";
-import { type Group, groupHead, groups, panelOf, perTokenScale } from "./method-charts.js";
+import { type Group, groupHead, groupNames, groups, panelOf, perTokenScale } from "./method-charts.js";
 import { significant } from "./numbers.js";
 
 const methodsOf = (marks: readonly Pick<Mark, "method">[]) => [...new Set(marks.map(({ method }) => method))].sort();
@@ -56,7 +56,7 @@ export function scaling(marks: readonly Long[], several: boolean): Chart {
 }
 
 export function faithfulness(marks: readonly FaithfulMark[], several: boolean): Chart {
-  const names = ({ run, model, method }: FaithfulMark) => (several ? [run, model, method] : [model, method]);
+  const names = groupNames(several);
   const text = (interval: readonly number[]) => interval.map(significant).join(" to ");
   return {
     title: "Speed against faithfulness",

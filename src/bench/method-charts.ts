@@ -26,8 +26,16 @@ export interface Group<M> {
 
 export const groupHead = (several: boolean) => [...(several ? ["run"] : []), "model", "method"];
 
+export const groupNames =
+  (several: boolean) =>
+  ({ run, model, method }: Pick<Mark, "run" | "model" | "method">): string[] => [
+    ...(several ? [run] : []),
+    model,
+    method,
+  ];
+
 export function groups<M extends Mark>(marks: readonly M[], several: boolean): Group<M>[] {
-  const names = ({ run, model, method }: M) => [...(several ? [run] : []), model, method];
+  const names = groupNames(several);
   return [...group(marks, (mark) => JSON.stringify(names(mark)))].map(([key, members]) => ({
     names: JSON.parse(key) as string[],
     members,

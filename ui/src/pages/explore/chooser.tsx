@@ -3,8 +3,8 @@ import { IconEyeSearch } from "@tabler/icons-react";
 import { useQuery } from "@tanstack/react-query";
 import { Link } from "react-router";
 import { listResults } from "../../api/results.js";
-import { EmptyState } from "../../components/empty-state.js";
 import { ErrorState } from "../../components/error-state.js";
+import { NoResults } from "../../components/no-results.js";
 import { PageTitle } from "../../components/page-title.js";
 import { ResultLine } from "../../components/result-line.js";
 import { useRemoving } from "../../removal/use-removal.js";
@@ -25,17 +25,9 @@ export function Chooser() {
       ) : !items ? (
         <Skeleton h={300} aria-label="Fetching results" />
       ) : items.length === 0 ? (
-        <EmptyState
-          title="No results yet"
-          icon={<IconEyeSearch size={40} stroke={1.3} aria-hidden />}
-          action={
-            <Button component={Link} to="/new">
-              New attribution
-            </Button>
-          }
-        >
+        <NoResults icon={<IconEyeSearch size={40} stroke={1.3} aria-hidden />}>
           Attribute a text, or drop a file of TokenLense's or Inseq's on the library.
-        </EmptyState>
+        </NoResults>
       ) : (
         <Stack gap="md">
           <Card withBorder padding={4}>

@@ -3,7 +3,6 @@ import { useDebouncedValue } from "@mantine/hooks";
 import { IconChartBar, IconDownload } from "@tabler/icons-react";
 import { keepPreviousData, useQuery } from "@tanstack/react-query";
 import { useMemo } from "react";
-import { Link } from "react-router";
 import { type ImportanceList, importanceOf } from "../../api/importance.js";
 import { listResults } from "../../api/results.js";
 import { ChartFigure } from "../../components/chart-figure.js";
@@ -11,6 +10,7 @@ import { csvOf } from "../../components/csv.js";
 import { EmptyState } from "../../components/empty-state.js";
 import { ErrorState } from "../../components/error-state.js";
 import { counted } from "../../components/format.js";
+import { NoResults } from "../../components/no-results.js";
 import { PageTitle } from "../../components/page-title.js";
 import { saveFile } from "../../components/save-file.js";
 import { bars } from "./bars.js";
@@ -41,17 +41,9 @@ export function ImportancePage() {
     <>
       <PageTitle title="Token importance">Which tokens outputs lean on, over all stored results or some.</PageTitle>
       {none ? (
-        <EmptyState
-          title="No results yet"
-          icon={<IconChartBar size={40} stroke={1.4} aria-hidden />}
-          action={
-            <Button component={Link} to="/new">
-              New attribution
-            </Button>
-          }
-        >
+        <NoResults icon={<IconChartBar size={40} stroke={1.4} aria-hidden />}>
           Attribute some texts, or bring results to the library: their tokens are then counted here.
-        </EmptyState>
+        </NoResults>
       ) : (
         <Stack>
           <Controls choice={choice} facets={known.data?.facets} onChange={change} />

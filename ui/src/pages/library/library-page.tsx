@@ -2,12 +2,13 @@ import { Button, Card, FileButton, Group, Pagination, Skeleton, Stack, Text } fr
 import { IconBooks, IconFileImport } from "@tabler/icons-react";
 import { keepPreviousData, useQuery } from "@tanstack/react-query";
 import { useState } from "react";
-import { Link, useNavigate, useSearchParams } from "react-router";
+import { useNavigate, useSearchParams } from "react-router";
 import { listResults } from "../../api/results.js";
 import { compareAddress, MOST_COMPARED } from "../../components/compare-address.js";
 import { EmptyState } from "../../components/empty-state.js";
 import { ErrorState } from "../../components/error-state.js";
 import { counted } from "../../components/format.js";
+import { NoResults } from "../../components/no-results.js";
 import { PageTitle } from "../../components/page-title.js";
 import { useRemoval, useRemoving } from "../../removal/use-removal.js";
 import { Damaged } from "./damaged.js";
@@ -101,17 +102,7 @@ function Nothing({ narrowed }: { narrowed: boolean }) {
       </EmptyState>
     );
   return (
-    <EmptyState
-      title="No results yet"
-      icon={icon}
-      action={
-        <Button component={Link} to="/new">
-          New attribution
-        </Button>
-      }
-    >
-      Attribute a text, or drop files of TokenLense's or Inseq's anywhere on this page.
-    </EmptyState>
+    <NoResults icon={icon}>Attribute a text, or drop files of TokenLense's or Inseq's anywhere on this page.</NoResults>
   );
 }
 

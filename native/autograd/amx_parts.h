@@ -1,29 +1,15 @@
 #pragma once
-#include <ATen/ATen.h>
-#include <immintrin.h>
+#include "amx_tiles.h"
 
-#define TOKENLENSE_AMX __attribute__((target("amx-tile,amx-bf16,avx512f,avx512bw,avx512vl")))
-
-// Float32 (and what weights are kept in) cut into bfloat16 parts, as tiles of Intel AMX. Only for amx.cc, on processors that have it.
+// Float32 (and what weights are kept in) cut into bfloat16 parts, as tiles of Intel AMX. Only for amx_bfloat16.cc, on processors that
+// have it.
 
 namespace tokenlense::amx {
 
 using Part = uint16_t;  // a bfloat16's bits
 
-constexpr int64_t kTile = 16;             // rows of a tile; columns of a result's
 constexpr int64_t kStep = 32;             // depth of a tile
-constexpr int64_t kPair = 2 * kTile;      // a block of the result is two tiles high and wide: four accumulators
 constexpr int64_t kSize = kTile * kStep;  // values in a tile, 1 KiB
-
-inline __mmask16 mask_of(int64_t count) { return static_cast<__mmask16>(count >= kTile ? 0xffff : count <= 0 ? 0 : (1 << count) - 1); }
-
-TOKENLENSE_AMX inline __m512i load16(const float* from, __mmask16 mask) { return _mm512_maskz_loadu_epi32(mask, from); }
-TOKENLENSE_AMX inline __m512i load16(const at::BFloat16* from, __mmask16 mask) {
-  return _mm512_slli_epi32(_mm512_cvtepu16_epi32(_mm256_maskz_loadu_epi16(mask, from)), 16);
-}
-TOKENLENSE_AMX inline __m512i load16(const at::Half* from, __mmask16 mask) {
-  return _mm512_castps_si512(_mm512_cvtph_ps(_mm256_maskz_loadu_epi16(mask, from)));
-}
 
 // Takes the nearest bfloat16 off each of 16 float32; it comes as the upper half of a float32 whose lower half is to be ignored.
 template <bool last>
@@ -84,33 +70,6 @@ TOKENLENSE_AMX void right_tile(const Value* from, int64_t pitch, int64_t depth, 
     _mm_prefetch(reinterpret_cast<const char*>(from + (kStep + 1) * pitch), _MM_HINT_T0);
     right_row<parts>(load16(from, 2 * r < depth ? mask_of(columns) : 0), load16(from + pitch, 2 * r + 1 < depth ? mask_of(columns) : 0),
                      to);
-  }
-}
-
-// 16 × 16 double words, in place.
-TOKENLENSE_AMX inline void transpose16(void* tile) {
-  auto* rows = static_cast<__m512i*>(tile);
-  __m512i r[16], t[16];
-  for (int i = 0; i < 16; ++i) r[i] = _mm512_load_si512(rows + i);
-  for (int i = 0; i < 16; i += 2) {
-    t[i] = _mm512_unpacklo_epi32(r[i], r[i + 1]);
-    t[i + 1] = _mm512_unpackhi_epi32(r[i], r[i + 1]);
-  }
-  for (int i = 0; i < 16; i += 4) {
-    r[i] = _mm512_unpacklo_epi64(t[i], t[i + 2]);
-    r[i + 1] = _mm512_unpackhi_epi64(t[i], t[i + 2]);
-    r[i + 2] = _mm512_unpacklo_epi64(t[i + 1], t[i + 3]);
-    r[i + 3] = _mm512_unpackhi_epi64(t[i + 1], t[i + 3]);
-  }
-  for (int i = 0; i < 4; ++i) {
-    t[i] = _mm512_shuffle_i32x4(r[i], r[i + 4], 0x88);
-    t[i + 4] = _mm512_shuffle_i32x4(r[i], r[i + 4], 0xdd);
-    t[i + 8] = _mm512_shuffle_i32x4(r[i + 8], r[i + 12], 0x88);
-    t[i + 12] = _mm512_shuffle_i32x4(r[i + 8], r[i + 12], 0xdd);
-  }
-  for (int i = 0; i < 8; ++i) {
-    _mm512_store_si512(rows + i, _mm512_shuffle_i32x4(t[i], t[i + 8], 0x88));
-    _mm512_store_si512(rows + i + 8, _mm512_shuffle_i32x4(t[i], t[i + 8], 0xdd));
   }
 }
 

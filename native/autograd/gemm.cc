@@ -1,5 +1,9 @@
 #include "gemm.h"
 
+#if defined(__x86_64__) && defined(__GNUC__)
+#include <cpuid.h>
+#endif
+
 #include <algorithm>
 #include <atomic>
 #include <chrono>
@@ -11,18 +15,19 @@ namespace tokenlense {
 namespace {
 
 thread_local double flops_on_this_thread = 0;
-thread_local bool reduced_on_this_thread[2] = {false, false};  // by [transposed]
 
 double seconds_now() { return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count(); }
 
+constexpr int64_t kFewRows = 128;
+
 // One row is bound by memory and many rows by arithmetic; what wins changes between them, hardly within them.
-int shape_class(int64_t rows) { return rows == 1 ? 0 : rows < 128 ? 1 : 2; }
+int shape_class(int64_t rows) { return rows == 1 ? 0 : rows <= kFewRows ? 1 : 2; }
 
 // Which path won, by what was asked for; −1: not measured yet.
 struct Choices {
   std::atomic<int> by_class[3] = {-1, -1, -1};
 };
-Choices choices[2][2];  // by [transposed][reduced]
+Choices choices[2];  // by [transposed]
 
 double seconds_of(Path path, const at::Tensor& rows, const at::Tensor& matrix, bool transposed) {
   const double start = seconds_now();
@@ -38,13 +43,20 @@ double best_of(int repeats, Path path, const at::Tensor& rows, const at::Tensor&
 }
 
 // Out of all caches: a model's weights are larger than these, so each is read from memory whenever its turn comes.
-void evict([[maybe_unused]] const at::Tensor& matrix) {
-#ifdef __x86_64__
+#if defined(__x86_64__) && defined(__GNUC__)
+__attribute__((target("clflushopt"))) void evict(const at::Tensor& matrix) {
+  static const bool able = [] {
+    unsigned a = 0, b = 0, c = 0, d = 0;
+    return __get_cpuid_count(7, 0, &a, &b, &c, &d) && (b >> 23 & 1);
+  }();
+  if (!able) return;
   const auto* bytes = static_cast<const char*>(matrix.const_data_ptr());
-  for (size_t i = 0; i < matrix.nbytes(); i += 64) __builtin_ia32_clflush(bytes + i);
+  for (size_t i = 0; i < matrix.nbytes(); i += 64) __builtin_ia32_clflushopt(bytes + i);
   __builtin_ia32_mfence();
-#endif
 }
+#else
+void evict(const at::Tensor&) {}
+#endif
 
 // exact: the product's last rows in float64. Largest difference of the path from it, as a share of the largest value.
 double error_of(Path path, const at::Tensor& rows, const at::Tensor& matrix, bool transposed, const at::Tensor& exact) {
@@ -52,21 +64,22 @@ double error_of(Path path, const at::Tensor& rows, const at::Tensor& matrix, boo
   return ((found - exact).abs().max() / exact.abs().max()).item<double>();
 }
 
-Path choose(const at::Tensor& rows, const at::Tensor& matrix, bool transposed, bool reduced) {
-  // Weights of half the memory take one path, always the faster, so that runs repeat to the bit. Beside a bfloat16's 8 bits, 16 of the
-  // other factor's are plenty.
+Path choose(const at::Tensor& rows, const at::Tensor& matrix, bool transposed) {
+  // Weights of half the memory take one path, the fastest, so that runs repeat to the bit. Beside a bfloat16's 8 bits, 16 of the other
+  // factor's are plenty.
   if (matrix.scalar_type() != at::kFloat) {
-    if (!available(Path::amx, rows, matrix, transposed)) return Path::tiled;
-    return matrix.scalar_type() == at::kBFloat16 ? Path::amx_reduced : Path::amx;
+    const bool few = transposed && rows.size(0) <= kFewRows;
+    const Path path = few || matrix.scalar_type() == at::kBFloat16 ? Path::amx_bfloat16 : Path::amx_digits;
+    return available(path, rows, matrix, transposed) ? path : Path::tiled;
   }
-  auto& choice = choices[transposed][reduced].by_class[shape_class(rows.size(0))];
+  auto& choice = choices[transposed].by_class[shape_class(rows.size(0))];
   if (choice.load() < 0) {
-    // Measured on the caller's own operands, cut to about 0.3 GFLOP: a few milliseconds, once per process and class.
-    const at::Tensor some = rows.narrow(0, 0, std::min<int64_t>(rows.size(0), 256)).contiguous();
+    // Measured on the caller's own operands, cut to 1 GFLOP at most: some milliseconds, once per process and class.
+    const at::Tensor some = rows.narrow(0, 0, std::min<int64_t>(rows.size(0), 768)).contiguous();
     const at::Tensor part = matrix.narrow(0, 0, transposed ? std::min<int64_t>(matrix.size(0), 1024) : matrix.size(0));
     std::vector<Path> paths;
     for (const Path path : kPaths)
-      if (available(path, some, part, transposed) && (reduced || path != Path::amx_reduced)) paths.push_back(path);
+      if (available(path, some, part, transposed)) paths.push_back(path);
     // In turns, so that a neighbour's burst of work falls on all alike; the first path stays unless another is clearly faster.
     std::vector<double> seconds(paths.size(), 1e30);
     for (int turn = 0; turn < 5 && paths.size() > 1; ++turn)
@@ -91,7 +104,7 @@ at::Tensor product(const at::Tensor& rows, const at::Tensor& matrix, bool transp
     const at::Tensor weight = matrix.to(rows.scalar_type());
     return transposed ? at::matmul(rows, weight.t()) : at::matmul(rows, weight);
   }
-  return run(choose(rows, matrix, transposed, reduced_on_this_thread[transposed]), rows, matrix, transposed);
+  return run(choose(rows, matrix, transposed), rows, matrix, transposed);
 }
 
 }  // namespace
@@ -125,19 +138,12 @@ std::vector<GemmMeasurement> measure_gemm(const GemmRequest& request, const std:
       measured.paths[name] = work / best_of(repeats, path, rows, matrix, shape.transposed) / 1e9;
       measured.errors[name] = error_of(path, rows, matrix, shape.transposed, exact);
     }
-    measured.chosen = kPathNames[static_cast<int>(choose(rows, matrix, shape.transposed, false))];
+    measured.chosen = kPathNames[static_cast<int>(choose(rows, matrix, shape.transposed))];
     report.push_back(std::move(measured));
     if (progress) progress(report.size(), request.shapes.size());
   }
   return report;
 }
-
-ReducedPrecision::ReducedPrecision(bool forward) {
-  std::copy_n(reduced_on_this_thread, 2, before_);
-  reduced_on_this_thread[0] = true;
-  reduced_on_this_thread[1] |= forward;
-}
-ReducedPrecision::~ReducedPrecision() { std::copy_n(before_, 2, reduced_on_this_thread); }
 
 void reset_flops() { flops_on_this_thread = 0; }
 void count_flops(double flops) { flops_on_this_thread += flops; }

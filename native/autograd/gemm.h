@@ -26,20 +26,6 @@ at::Tensor rows_times(const at::Tensor& rows, const at::Tensor& matrix);
 /// x [m, k] · weight [n, k]ᵀ → [m, n], chosen likewise.
 at::Tensor rows_times_transposed(const at::Tensor& rows, const at::Tensor& weight);
 
-/// While it lives, products of cotangents on this thread (rows_times), and of a forward pass too where `forward`, may keep 16 bits of every
-/// factor's 24, where that is faster. Relative errors of 4e-6 come of it: PyTorch's float32 matmul precision "high". For what is asked for
-/// to a tolerance.
-class ReducedPrecision {
- public:
-  explicit ReducedPrecision(bool forward);
-  ~ReducedPrecision();
-  ReducedPrecision(const ReducedPrecision&) = delete;
-  ReducedPrecision& operator=(const ReducedPrecision&) = delete;
-
- private:
-  bool before_[2];  // by [transposed]
-};
-
 /// True where the hand-written kernels apply.
 inline bool is_cpu_float(const at::Tensor& t) { return t.device().is_cpu() && t.scalar_type() == at::kFloat && t.is_contiguous(); }
 

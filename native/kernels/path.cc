@@ -19,8 +19,6 @@ constexpr int64_t kForwardRows = 384;
 // sum may be from the function's change and still stay as it is. Likewise as a share of the gradient's size; and the most by which it is
 // scaled.
 constexpr double kShare = 0.25, kSlack = 0.5, kCancelled = 0.25, kMostRatio = 2;
-// From here on a tolerance is far above what 16 bits do to a function's values: up to 1e-4 of them.
-constexpr double kCoarse = 0.01;
 
 class PathRun {
  public:
@@ -63,9 +61,6 @@ class PathRun {
     const int64_t group = std::clamp<int64_t>(spare / one, 1, plan_.outputs());
     reserved_ = group * one + scores.bytes();
     progress_.emplace(context_, 0);
-    // What is asked for to a tolerance need not be exact beyond it.
-    std::optional<ReducedPrecision> reduced;
-    if (plan_.tolerance >= kCoarse) reduced.emplace(/*forward=*/true);
     if (to_tolerance) find_strata();
     const auto nodes = to_tolerance ? std::vector<PathNode>() : fixed_nodes();
     for (from_ = 0; from_ < plan_.outputs(); from_ += group) {
@@ -219,8 +214,6 @@ class PathRun {
     }
     const auto found = head_.cotangents(at::stack(rows), outputs);
     const ProductsBudget budget{plan_, head_.bytes() + reserved_};
-    std::optional<ReducedPrecision> reduced;
-    if (plan_.tolerance > 0) reduced.emplace(/*forward=*/false);
     const auto report =
         products(model_, forward, targets, found.cotangents, budget, *progress_, [&](const Target& target, const at::Tensor& gradient) {
           const auto& node = nodes[begin + target.sequence];

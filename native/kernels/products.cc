@@ -1,5 +1,6 @@
 #include "products.h"
 
+#include "../autograd/amx.h"
 #include "../autograd/batched.h"
 #include "../error.h"
 
@@ -7,8 +8,10 @@ namespace tokenlense {
 namespace {
 
 // Enough rows for the matrix products to run at full speed, few enough for the widest intermediate to stay in the last-level cache.
-constexpr int64_t kBatchRows = 768;
+constexpr int64_t kBatchRows = 1536;
 constexpr int64_t kFloat = sizeof(float);
+// Of one stage's weights, made ready for the processor and kept for the next batch.
+constexpr int64_t kKeptBytes = int64_t{64} << 20;
 
 int64_t work_per_row(const StagedForward& forward) {
   return 3 * forward.stage_bytes() / (forward.inputs().size(0) * forward.inputs().size(1)) / 2;
@@ -30,9 +33,10 @@ class Ragged {
     const int64_t other = shared_bytes(first) + budget.reserved, one_target = one_target_bytes(forward, largest);
     // Graphs were kept by a share of the budget; where that leaves too little for the rest, memory goes before time.
     if (forward.kept() && forward.count() > 1 && forward.bytes() + other + one_target > bytes) forward.drop_graphs();
-    const int64_t fixed = forward.bytes() + other, least = fixed + one_target;
+    const int64_t least = forward.bytes() + other + one_target;
     require_memory(least, bytes, budget.plan);
-    const int64_t free = bytes - fixed;
+    kept_bytes_ = has_amx() && all_rows > kBatchRows ? std::min(kKeptBytes, (bytes - least) / 4) : 0;
+    const int64_t fixed = forward.bytes() + other + kept_bytes_, free = bytes - fixed;
     const int64_t batch_rows = std::clamp(free / 2 / std::max<int64_t>(work_per_row_, 1), largest, std::max(kBatchRows, largest));
     // Blocks of targets whose cotangents fit in what is left; batches of a block are walked one at a time.
     const int64_t block_rows =
@@ -50,7 +54,8 @@ class Ragged {
   }
 
   ProductsReport run(Progress& progress, const ProductSink& sink, const ProductTap& tap) const {
-    for (const auto& block : blocks_) walk_block(block, progress, sink, tap);
+    KeptDigits weights(kept_bytes_);
+    for (const auto& block : blocks_) walk_block(block, weights, progress, sink, tap);
     return report_;
   }
 
@@ -59,7 +64,8 @@ class Ragged {
     size_t begin, end;
   };
 
-  void walk_block(const std::vector<Batch>& block, Progress& progress, const ProductSink& sink, const ProductTap& tap) const {
+  void walk_block(const std::vector<Batch>& block, KeptDigits& weights, Progress& progress, const ProductSink& sink,
+                  const ProductTap& tap) const {
     // The batch with most rows comes first: the smaller ones then fit into the memory that it gave back. The other way round, each
     // would be a little too large for the holes before it, and the heap would grow with every batch.
     std::vector<size_t> order(block.size());
@@ -87,6 +93,7 @@ class Ragged {
         progress.advance(rows[order[i]]);
       }
       drop_shared(stage);
+      weights.clear();
     }
     for (const auto& cotangent : walked)
       for (const auto& segment : cotangent.layout->segments) {
@@ -100,7 +107,7 @@ class Ragged {
   const StagedForward& forward_;
   const std::vector<Target>& targets_;
   const at::Tensor& cotangents_;
-  int64_t width_, work_per_row_ = 0;
+  int64_t width_, work_per_row_ = 0, kept_bytes_ = 0;
   std::vector<std::vector<Batch>> blocks_;
   ProductsReport report_{};
 };

@@ -15,9 +15,6 @@ const SHAPES: readonly GemmShape[] = [
   { rows: 2048, depth: 2048, columns: 2048, transposed: true },
 ];
 
-/** One that keeps less than float32's digits; only path methods to a tolerance take it. */
-export const REDUCED_PATH = "amx-16-bit";
-
 export interface GemmMeasurement extends GemmReport {
   shape: string;
 }
@@ -35,8 +32,7 @@ export async function measureGemm(
 export function gemmLimit(all: readonly GemmMeasurement[]): { limit: number; shape: string; path: string } {
   const rates = all
     .filter((_, i) => SHAPES[i]?.dtype === undefined)
-    .flatMap(({ shape, paths }) => Object.entries(paths).map(([path, limit]) => ({ limit, shape, path })))
-    .filter(({ path }) => path !== REDUCED_PATH);
+    .flatMap(({ shape, paths }) => Object.entries(paths).map(([path, limit]) => ({ limit, shape, path })));
   return rates.reduce((best, rate) => (rate.limit > best.limit ? rate : best));
 }
 

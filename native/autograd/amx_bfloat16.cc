@@ -1,0 +1,352 @@
+#include "amx.h"
+
+#if defined(__x86_64__) && defined(__linux__) && defined(__GNUC__)
+
+#include <sys/mman.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <memory>
+#include <new>
+
+#include "amx_parts.h"
+#include "rows.h"
+
+namespace tokenlense {
+namespace {
+
+using namespace amx;
+
+constexpr int64_t kDepth = 576;  // at a time
+// Of a forward pass, whose rounding the gradient of a confident output is most sensitive to: chains of 96 additions of two products, as
+// the other paths have them; and of steps in a chain of few rows, which with 96 of a text of 40 tokens came to 1.01e-5 from Inseq's scores.
+constexpr int64_t kForwardDepth = 192, kChain = 3;
+constexpr int64_t kColumns = 64;  // at a time: what a row of theirs takes is fetched from memory in one go
+constexpr int kMostParts = 3;     // of a float32
+// Parts of rows at a time, over each depth: with so many, these and those of some columns stay in a second-level cache.
+constexpr int64_t kRowParts = 768;
+
+TOKENLENSE_AMX inline void multiply_loaded() {
+  _tile_dpbf16ps(0, 4, 6);
+  _tile_dpbf16ps(1, 4, 7);
+  _tile_dpbf16ps(2, 5, 6);
+  _tile_dpbf16ps(3, 5, 7);
+}
+
+// Rows of a matrix that will be needed soon, from some depth on.
+template <class Value>
+struct Ahead {
+  const Value* from;
+  int64_t pitch, rows;
+
+  Ahead from_step(int64_t step) const { return {from + step * kStep, pitch, rows}; }
+  TOKENLENSE_AMX void fetch(int64_t step) const {
+    constexpr int64_t line = 64 / sizeof(Value);
+    for (int64_t r = 0; r < rows; ++r)
+      for (int64_t d = 0; d < kStep; d += line)
+        _mm_prefetch(reinterpret_cast<const char*>(from + r * pitch + step * kStep + d), _MM_HINT_T1);
+  }
+};
+struct Nothing {
+  void fetch(int64_t) const {}
+};
+
+// Two tiles of rows times two of columns over `steps`, into the first four tiles. Parts p of a row and q of a column are multiplied
+// where p + q is below the larger number of parts. The small products come first, while the sums are small: then they round as one
+// chain of float32 additions does.
+template <int row_parts, int column_parts, class Soon = Nothing>
+TOKENLENSE_AMX inline void multiply(const Part* left0, const Part* left1, const Part* right0, const Part* right1, int64_t steps,
+                                    const Soon& soon = {}) {
+  constexpr int most = std::max(row_parts, column_parts) - 1;
+  clear_sums();
+  const auto left = [&](int64_t step, int part) __attribute__((always_inline)) {
+    const int64_t at = (step * row_parts + part) * kSize;
+    load_left(left0 + at, left1 + at);
+  };
+  const auto right = [&](int64_t step, int part) __attribute__((always_inline)) {
+    const int64_t at = (step * column_parts + part) * kSize;
+    load_right(right0 + at, right1 + at);
+  };
+  for (int64_t s = 0; s < steps; ++s) {
+    soon.fetch(s);
+    int p = 0;
+    if (column_parts > 1) left(s, p);  // else its only product is a full-sized one
+#pragma GCC unroll 3
+    for (int q = column_parts - 1; q >= 0; --q) {
+      right(s, q);
+      if (p + q > 0) multiply_loaded();
+#pragma GCC unroll 3
+      while (p + q < most && p + 1 < row_parts) {
+        left(s, ++p);
+        multiply_loaded();
+      }
+    }
+  }
+  for (int64_t s = 0; s < steps; ++s) {
+    left(s, 0);
+    right(s, 0);
+    multiply_loaded();
+  }
+}
+
+// Four tiles of rows, `apart`, times one of columns, likewise.
+template <int row_parts, int column_parts, class Soon>
+TOKENLENSE_AMX inline void multiply_tall(const Part* left, int64_t apart, const Part* right, int64_t steps, const Soon& soon) {
+  constexpr int most = std::max(row_parts, column_parts) - 1;
+  clear_sums();
+  const auto products = [&](int64_t step, int p) __attribute__((always_inline)) {
+    const Part* from = left + (step * row_parts + p) * kSize;
+    _tile_loadd(4, from, kBytes);
+    _tile_loadd(5, from + apart, kBytes);
+    _tile_dpbf16ps(0, 4, 6);
+    _tile_loadd(7, from + 2 * apart, kBytes);
+    _tile_dpbf16ps(1, 5, 6);
+    _tile_loadd(4, from + 3 * apart, kBytes);
+    _tile_dpbf16ps(2, 7, 6);
+    _tile_dpbf16ps(3, 4, 6);
+  };
+  for (int64_t s = 0; s < steps; ++s) {
+    soon.fetch(s);
+#pragma GCC unroll 3
+    for (int q = column_parts - 1; q >= 0; --q) {
+      _tile_loadd(6, right + (s * column_parts + q) * kSize, kBytes);
+#pragma GCC unroll 3
+      for (int p = row_parts - 1; p >= 0; --p)
+        if (p + q > 0 && p + q <= most) products(s, p);
+    }
+  }
+  for (int64_t s = 0; s < steps; ++s) {
+    _tile_loadd(6, right + s * column_parts * kSize, kBytes);
+    products(s, 0);
+  }
+}
+
+// What is wanted of rows × columns float32 (two 16-wide halves of each row) into or onto c.
+TOKENLENSE_AMX inline void put_rows(const float* low, const float* high, int64_t step, float* c, int64_t pitch, int64_t rows,
+                                    int64_t columns, bool accumulate) {
+  const __mmask16 first = mask_of(columns), second = mask_of(columns - kTile);
+  for (int64_t r = 0; r < rows; ++r, c += pitch) {
+    __m512 a = _mm512_load_ps(low + r * step), b = _mm512_load_ps(high + r * step);
+    if (accumulate) {
+      a = _mm512_add_ps(a, _mm512_maskz_loadu_ps(first, c));
+      b = _mm512_add_ps(b, _mm512_maskz_loadu_ps(second, c + kTile));
+    }
+    _mm512_mask_storeu_ps(c, first, a);
+    _mm512_mask_storeu_ps(c + kTile, second, b);
+  }
+}
+
+// What the first four tiles come to over several chains of additions.
+struct Sums {
+  alignas(64) float values[4 * kWords];
+
+  TOKENLENSE_AMX void take(bool first) {
+    if (first) return store_sums(values);
+    alignas(64) float more[4 * kWords];
+    store_sums(more);
+    for (int64_t i = 0; i < 4 * kWords; i += kTile)
+      _mm512_store_ps(values + i, _mm512_add_ps(_mm512_load_ps(values + i), _mm512_load_ps(more + i)));
+  }
+
+  // Each tile transposed, into (or onto) c, of which `rows` × `columns` are wanted: two tiles of rows by two of columns.
+  TOKENLENSE_AMX void put_turned(float* c, int64_t pitch, int64_t rows, int64_t columns, bool accumulate) {
+    for (int t = 0; t < 4; ++t) transpose16(values + t * kWords);
+    put_rows(values, values + 2 * kWords, kTile, c, pitch, std::min(rows, kTile), columns, accumulate);
+    if (rows > kTile)
+      put_rows(values + kWords, values + 3 * kWords, kTile, c + kTile * pitch, pitch, std::min(rows, kPair) - kTile, columns, accumulate);
+  }
+  // The same of four tiles of rows by one of columns.
+  TOKENLENSE_AMX void put_tall(float* c, int64_t pitch, int64_t rows, int64_t columns, bool accumulate) {
+    for (int t = 0; t < 4; ++t) transpose16(values + t * kWords);
+    put_rows(values, values + kWords, kTile, c, pitch, rows, columns, accumulate);
+    put_rows(values + 2 * kWords, values + 3 * kWords, kTile, c + kPair, pitch, rows, columns - kPair, accumulate);
+  }
+};
+
+// The first four tiles into (or onto) c, of which `rows` × `columns` are wanted.
+TOKENLENSE_AMX inline void put(float* c, int64_t pitch, int64_t rows, int64_t columns, bool accumulate) {
+  if (!accumulate && rows >= kPair && columns >= kPair) {
+    _tile_stored(0, c, pitch * 4);
+    _tile_stored(1, c + kTile, pitch * 4);
+    _tile_stored(2, c + kTile * pitch, pitch * 4);
+    _tile_stored(3, c + kTile * pitch + kTile, pitch * 4);
+    return;
+  }
+  alignas(64) float sums[kPair * kPair];
+  _tile_stored(0, sums, kPair * 4);
+  _tile_stored(1, sums + kTile, kPair * 4);
+  _tile_stored(2, sums + kTile * kPair, kPair * 4);
+  _tile_stored(3, sums + kTile * kPair + kTile, kPair * 4);
+  put_rows(sums, sums + kTile, kPair, c, pitch, std::min(rows, kPair), columns, accumulate);
+}
+
+// ---- blocks -----------------------------------------------------------------------------------------------------
+
+// What one thread works on: parts of some rows and columns. In large pages where the system has them: the tiles lie on hundreds of
+// small ones.
+struct Workspace {
+  alignas(64) Part left[kRowParts * kDepth], right[kColumns * kDepth * kMostParts];
+};
+Workspace& workspace() {
+  constexpr size_t page = size_t{2} << 20, bytes = (sizeof(Workspace) + page - 1) / page * page;
+  thread_local const auto own = [] {
+    void* memory = std::aligned_alloc(page, bytes);
+    if (memory == nullptr) throw std::bad_alloc();
+    madvise(memory, bytes, MADV_HUGEPAGE);
+    return std::unique_ptr<Workspace, decltype(&std::free)>(new (memory) Workspace, std::free);
+  }();
+  return *own;
+}
+
+template <int row_parts, int parts, class Weight>
+struct Product {
+  const float* rows;
+  const Weight* weight;
+  float* result;
+  int64_t m, k, n, pitch;
+  bool transposed;
+
+  // The parts of columns `first` and some after it, from depth `deep`.
+  TOKENLENSE_AMX void pack_right(int64_t first, int64_t count, int64_t deep, int64_t steps, Part* to) const {
+    for (int64_t s = 0; s < steps; ++s, to += parts * kSize) {
+      const int64_t at = deep + s * kStep;
+      Part* here = to;
+      for (int64_t column = first; column < first + count; column += kTile, here += steps * parts * kSize) {
+        if (!transposed) {
+          right_tile<parts>(weight + at * n + column, n, k - at, n - column, here);
+          continue;
+        }
+        left_tile<parts>(weight + column * k + at, k, n - column, k - at, here);
+        for (int p = 0; p < parts; ++p) transpose16(here + p * kSize);
+      }
+    }
+  }
+
+  TOKENLENSE_AMX void block(int64_t first_row, int64_t last_row, int64_t first_column, int64_t last_column) const {
+    auto& [left, right] = workspace();
+    const Tiles configured;
+    const int64_t most = transposed ? kForwardDepth : kDepth;
+    for (int64_t deep = 0; deep < k; deep += most) {
+      const int64_t steps = (std::min(most, k - deep) + kStep - 1) / kStep;
+      const int64_t left_tiles = steps * row_parts * kSize, right_tiles = steps * parts * kSize;
+      Part* to = left;
+      for (int64_t i = first_row; i < first_row + ceil_to(last_row - first_row, kPair); i += kTile)
+        for (int64_t s = 0; s < steps; ++s, to += row_parts * kSize)
+          left_tile<row_parts>(rows + i * pitch + deep + s * kStep, pitch, last_row - i, k - deep - s * kStep, to);
+      for (int64_t j = first_column; j < last_column; j += kColumns) {
+        const int64_t some = ceil_to(std::min(kColumns, last_column - j), kPair);
+        pack_right(j, some, deep, steps, right);
+        const Part* from = left;
+        for (int64_t i = first_row; i < last_row; i += kPair, from += 2 * left_tiles) {
+          const Part* columns = right;
+          for (int64_t c = j; c < j + some; c += kPair, columns += 2 * right_tiles) {
+            float* to = result + i * n + c;
+            const int64_t high = std::min(last_row - i, kPair);
+            for (int64_t r = 0; r < high; ++r) __builtin_prefetch(to + r * n, 1), __builtin_prefetch(to + r * n + kTile, 1);
+            multiply<row_parts, parts>(from, from + left_tiles, columns, columns + right_tiles, steps);
+            put(to, n, high, n - c, deep > 0);
+          }
+        }
+      }
+    }
+  }
+
+  void run() const {
+    const int64_t most = kRowParts / row_parts, down = (m + most - 1) / most, height = ceil_to((m + down - 1) / down, kPair);
+    // Rows are cut into parts anew for each task: no more tasks than keep all threads busy to the end.
+    const int64_t across = std::clamp<int64_t>((2 * at::get_num_threads() + down - 1) / down, 1, (n + kPair - 1) / kPair);
+    const int64_t width = ceil_to((n + across - 1) / across, kPair);
+    share_tasks(down * across, [&](int64_t t) {
+      const int64_t row = t / across * height, column = t % across * width;
+      if (row < m && column < n) block(row, std::min(m, row + height), column, std::min(n, column + width));
+    });
+  }
+};
+
+// Few rows times weight [n, k]ᵀ, as weight · rowsᵀ: only the few are transposed then, and cut into parts once. What bounds it is the
+// memory that the weight comes from, so some of it is fetched while what came before is multiplied.
+template <int row_parts, int parts, class Weight>
+struct FewRows {
+  const float* rows;
+  const Weight* weight;
+  float* result;
+  int64_t m, k, n, pitch;
+
+  // m at most kRowParts / row_parts.
+  TOKENLENSE_AMX void range(int64_t first, int64_t last) const {
+    auto& [right, left] = workspace();
+    const Tiles configured;
+    for (int64_t deep = 0; deep < k; deep += kDepth) {
+      const int64_t steps = (std::min(kDepth, k - deep) + kStep - 1) / kStep;
+      const int64_t left_tiles = steps * parts * kSize, right_tiles = steps * row_parts * kSize;
+      Part* to = right;
+      for (int64_t i = 0; i < ceil_to(m, kPair); i += kTile)
+        for (int64_t s = 0; s < steps; ++s, to += row_parts * kSize) {
+          left_tile<row_parts>(rows + i * pitch + deep + s * kStep, pitch, m - i, k - deep - s * kStep, to);
+          for (int p = 0; p < row_parts; ++p) transpose16(to + p * kSize);
+        }
+      for (int64_t j = first; j < last; j += kColumns) {
+        to = left;
+        for (int64_t c = j; c < j + kColumns; c += kTile)
+          for (int64_t s = 0; s < steps; ++s, to += parts * kSize)
+            left_tile<parts>(weight + c * k + deep + s * kStep, k, std::min(n, last) - c, k - deep - s * kStep, to);
+        const int64_t calls = 2 * (m / kPair) + (m % kPair > kTile ? 2 : m % kPair > 0), share = (kColumns + calls - 1) / calls;
+        Ahead<Weight> ahead{weight + (j + kColumns) * k + deep, k, share};
+        const Part* few = right;
+        int64_t i = 0;
+        for (; m - i > kTile; i += kPair, few += 2 * right_tiles)
+          for (int64_t c = 0; c < 2; ++c, ahead.from += share * k) {
+            const Part* from = left + 2 * c * left_tiles;
+            Sums sums;
+            for (int64_t s = 0; s < steps; s += kChain) {
+              const int64_t l = s * parts * kSize, r = s * row_parts * kSize;
+              multiply<parts, row_parts>(from + l, from + left_tiles + l, few + r, few + right_tiles + r, std::min(kChain, steps - s),
+                                         ahead.from_step(s));
+              sums.take(s == 0);
+            }
+            sums.put_turned(result + i * n + j + c * kPair, n, std::min(m - i, kPair), last - j - c * kPair, deep > 0);
+          }
+        if (i < m) {
+          Sums sums;
+          for (int64_t s = 0; s < steps; s += kChain) {
+            multiply_tall<parts, row_parts>(left + s * parts * kSize, left_tiles, few + s * row_parts * kSize, std::min(kChain, steps - s),
+                                            ahead.from_step(s));
+            sums.take(s == 0);
+          }
+          sums.put_tall(result + i * n + j, n, m - i, last - j, deep > 0);
+        }
+      }
+    }
+  }
+
+  void run() const {
+    const int64_t threads = at::get_num_threads(), width = ceil_to((n + threads - 1) / threads, kPair);
+    share_tasks((n + width - 1) / width, [&](int64_t t) { range(t * width, std::min(n, (t + 1) * width)); });
+  }
+};
+
+template <int row_parts, int parts, class Weight>
+at::Tensor product(const at::Tensor& rows, const at::Tensor& matrix, bool transposed) {
+  const int64_t m = rows.size(0), k = rows.size(1), n = matrix.size(transposed ? 0 : 1), pitch = rows.stride(0);
+  at::Tensor result = at::empty({m, n}, rows.options());
+  const float* in = rows.const_data_ptr<float>();
+  const Weight* weight = matrix.const_data_ptr<Weight>();
+  float* out = result.data_ptr<float>();
+  if (transposed && m <= kRowParts / row_parts)
+    FewRows<row_parts, parts, Weight>{in, weight, out, m, k, n, pitch}.run();
+  else
+    Product<row_parts, parts, Weight>{in, weight, out, m, k, n, pitch, transposed}.run();
+  return result;
+}
+
+}  // namespace
+
+at::Tensor amx_bfloat16_product(const at::Tensor& rows, const at::Tensor& matrix, bool transposed) {
+  if (matrix.scalar_type() == at::kBFloat16) return product<2, 1, at::BFloat16>(rows, matrix, transposed);
+  if (matrix.scalar_type() == at::kHalf) return product<kMostParts, 2, at::Half>(rows, matrix, transposed);
+  return product<kMostParts, kMostParts, float>(rows, matrix, transposed);
+}
+
+}  // namespace tokenlense
+
+#endif

@@ -26,7 +26,6 @@ constexpr int64_t kDepth = 576;              // at a time, and of one scale
 constexpr int64_t kLeftBytes = 576 << 10;    // of rows' digits at a time: these and some columns' stay in a second-level cache
 constexpr int64_t kRightBytes = 4 << 20;     // of columns' digits at a time
 constexpr int64_t kMostColumns = 8192;       // likewise
-constexpr int64_t kChunk = 3;                // steps whose tiles stay in the first-level cache while all their digits are multiplied
 constexpr int64_t kLevelWords = 4 * kWords;  // sums of one level: of four tiles
 
 // In large pages where the system has them: the tiles lie on hundreds of small ones.
@@ -176,8 +175,7 @@ class Results {
   int64_t next_ = 0;
 };
 
-// Two tiles of rows times two of columns. The products of digits p and q, p + q = level, are summed for each level apart. So that tiles
-// come from the first-level cache for all levels but one, levels take turns after a few steps, down and then up again.
+// Two tiles of rows times two of columns. The products of digits p and q, p + q = level, are summed for each level apart.
 template <int digits>
 struct Block {
   const Digit *left0, *left1, *right0, *right1;
@@ -190,29 +188,11 @@ struct Block {
 
   static constexpr int64_t kProducts = digits * (digits + 1) / 2;
 
+  template <int level = digits - 1>
   TOKENLENSE_AMX void multiply() {
-    for (int64_t s = 0; s < steps; s += 2 * kChunk) {
-      chunk<true>(s);
-      if (s + kChunk < steps) chunk<false>(s + kChunk);
-    }
-  }
-
-  template <bool down, int turn = 0>
-  TOKENLENSE_AMX inline __attribute__((always_inline)) void chunk(int64_t s) {
-    constexpr int level = down ? digits - 1 - turn : turn;
-    int32_t* own = sums + level * kLevelWords;
-    const int64_t end = std::min(steps, s + kChunk);
-    if (s == 0)
-      clear_sums();
-    else if (turn > 0)
-      load_sums(own);
-    add<level>(s, end);
-    if (turn < digits - 1 || end == steps) store_sums(own);
-    if constexpr (turn < digits - 1) chunk<down, turn + 1>(s);
-  }
-  template <int level>
-  TOKENLENSE_AMX inline __attribute__((always_inline)) void add(int64_t first, int64_t last) {
-    for (int64_t s = first; s < last; ++s)
+    clear_sums();
+    for (int64_t s = 0; s < steps; ++s)
+#pragma GCC unroll 4
       for (int p = 0; p <= level; ++p) {
         const int64_t l = (s * digits + p) * kSize, r = (s * digits + level - p) * kSize;
         load_left(left0 + l, left1 + l);
@@ -229,6 +209,8 @@ struct Block {
           __builtin_prefetch(c + kTile, 1);
         }
       }
+    store_sums(sums + level * kLevelWords);
+    if constexpr (level > 0) multiply<level - 1>();
   }
 };
 

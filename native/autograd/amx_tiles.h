@@ -49,13 +49,6 @@ TOKENLENSE_AMX inline void load_right(const void* first, const void* second) {
   _tile_loadd(6, first, kBytes);
   _tile_loadd(7, second, kBytes);
 }
-TOKENLENSE_AMX inline void load_sums(const void* from) {
-  const auto* bytes = static_cast<const char*>(from);
-  _tile_loadd(0, bytes, kBytes);
-  _tile_loadd(1, bytes + kWords * 4, kBytes);
-  _tile_loadd(2, bytes + 2 * kWords * 4, kBytes);
-  _tile_loadd(3, bytes + 3 * kWords * 4, kBytes);
-}
 TOKENLENSE_AMX inline void store_sums(void* to) {
   auto* bytes = static_cast<char*>(to);
   _tile_stored(0, bytes, kBytes);

@@ -7,14 +7,15 @@ namespace tokenlense {
 
 /// Ways to a product of float32 rows and a weight.
 enum class Path : int {
+  amx_bfloat16,  // amx.h
+  amx_digits,    // likewise
   tiled,         // oneDNN's micro-kernel under our blocking; weights of half the memory are converted block by block
   onednn,        // its linear
   blas,          // what libtorch's matrix product calls: MKL, OpenBLAS
-  amx_digits,    // amx.h
-  amx_bfloat16,  // likewise
 };
-constexpr std::array kPaths = {Path::tiled, Path::onednn, Path::blas, Path::amx_digits, Path::amx_bfloat16};
-constexpr std::array<const char*, kPaths.size()> kPathNames = {"onednn-tiles", "onednn", "blas", "amx-digits", "amx-bfloat16"};
+/// Of two that are about as fast, the first is taken.
+constexpr std::array kPaths = {Path::amx_bfloat16, Path::amx_digits, Path::tiled, Path::onednn, Path::blas};
+constexpr std::array<const char*, kPaths.size()> kPathNames = {"amx-bfloat16", "amx-digits", "onednn-tiles", "onednn", "blas"};
 
 /// rows [m, k] float32, its columns side by side; matrix [k, n] or, `transposed`, [n, k], contiguous, float32, bfloat16 or float16.
 bool available(Path path, const at::Tensor& rows, const at::Tensor& matrix, bool transposed);

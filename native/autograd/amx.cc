@@ -33,13 +33,13 @@ bool has_amx() {
 
 namespace tokenlense {
 
-struct KeptDigits::Store {};
-KeptDigits::KeptDigits(int64_t) : before_(nullptr) {}
-KeptDigits::~KeptDigits() = default;
-void KeptDigits::clear() {}
+struct KeptTiles::Store {};
+KeptTiles::KeptTiles(int64_t) : before_(nullptr) {}
+KeptTiles::~KeptTiles() = default;
+void KeptTiles::clear() {}
 bool has_amx() { return false; }
-at::Tensor amx_digits_product(const at::Tensor&, const at::Tensor&, bool) { TORCH_CHECK(false, "no AMX here"); }
-at::Tensor amx_bfloat16_product(const at::Tensor&, const at::Tensor&, bool) { TORCH_CHECK(false, "no AMX here"); }
+at::Tensor amx_product(const at::Tensor&, const at::Tensor&, bool) { TORCH_CHECK(false, "no AMX here"); }
+at::Tensor amx_few_rows_product(const at::Tensor&, const at::Tensor&) { TORCH_CHECK(false, "no AMX here"); }
 
 }  // namespace tokenlense
 

@@ -9,29 +9,33 @@ namespace tokenlense {
 /// True where the processor multiplies tiles of bytes and of bfloat16 (Intel AMX) and the system lets this process.
 bool has_amx();
 
-// rows [m, k] float32, columns side by side, times matrix [k, n], or [n, k]ᵀ where `transposed`, contiguous → [m, n] float32.
-// Only where has_amx(). An infinity in a row or column makes NaN of all that it takes part in.
+// rows [m, k] float32, columns side by side, times matrix [k, n], or [n, k]ᵀ where `transposed`, contiguous, float32, bfloat16 or float16
+// → [m, n] float32. Only where has_amx(). An infinity in a row or column makes NaN of all that it takes part in.
 
-/// matrix float32 or float16. Each row and column, 576 of its depth at a time, is taken as whole numbers of 24 bits in units of its largest
+/// Float32 and float16: each row and column, 576 of its depth at a time, is taken as whole numbers of 24 bits in units of its largest
 /// value, and these as three digits of eight bits, whose products and sums in 32 bits are exact (Ootomo, Ozaki, Yokota 2024, "DGEMM on
 /// Integer Matrix Multiplication Unit"); products of digits below the last bit are left out. Four digits, 32 bits, where `transposed`: the
 /// gradient of a confident output is most sensitive to rounding of a forward pass.
 /// Errors: about 1e-6 of the largest value, as oneDNN's; where `transposed` 1e-7, no more than the last bit of float32.
-at::Tensor amx_digits_product(const at::Tensor& rows, const at::Tensor& matrix, bool transposed);
+/// Beside a bfloat16 matrix, which has 8 bits, 16 of a row's values are kept, as the sum of two bfloat16: relative errors of 4e-6.
+at::Tensor amx_product(const at::Tensor& rows, const at::Tensor& matrix, bool transposed);
 
+constexpr int64_t kMostFewRows = 256;
+
+/// Of at most kMostFewRows rows, matrix [n, k] as it lies in memory, which bounds it.
 /// A float32 is the sum of three bfloat16, a float16 of two; of the products of these parts all that reach a float32's last bit are
 /// summed in float32, the small ones first (Henry, Tang, Heinecke 2019, "Leveraging the bfloat16 Artificial Intelligence Datatype For
-/// Higher-Precision Computations"). Beside a bfloat16 matrix, which has 8 bits, 16 of a row's values are kept: relative errors of 4e-6.
-at::Tensor amx_bfloat16_product(const at::Tensor& rows, const at::Tensor& matrix, bool transposed);
+/// Higher-Precision Computations"). Beside a bfloat16 matrix 16 bits, as above.
+at::Tensor amx_few_rows_product(const at::Tensor& rows, const at::Tensor& matrix);
 
-/// While it lives, amx_digits_product on this thread keeps its matrices' digits, and the matrices, for the next product with them, as far
-/// as `bytes` reach: three quarters of what the matrices take.
-class KeptDigits {
+/// While it lives, amx_product on this thread keeps its matrices as tiles, and the matrices, for the next product with them, as far as
+/// `bytes` reach: of float32 three quarters of what they take, of bfloat16 as much.
+class KeptTiles {
  public:
-  explicit KeptDigits(int64_t bytes);
-  ~KeptDigits();
-  KeptDigits(const KeptDigits&) = delete;
-  KeptDigits& operator=(const KeptDigits&) = delete;
+  explicit KeptTiles(int64_t bytes);
+  ~KeptTiles();
+  KeptTiles(const KeptTiles&) = delete;
+  KeptTiles& operator=(const KeptTiles&) = delete;
   /// For other matrices. The memory stays.
   void clear();
 

@@ -1,15 +1,14 @@
 #pragma once
 #include "amx_tiles.h"
 
-// Float32 (and float16) as whole numbers, cut into signed digits of eight bits, as tiles of Intel AMX. Only for amx_digits.cc, on
+// Float32 (and float16) as whole numbers, cut into signed digits of eight bits, as tiles of Intel AMX. Only for amx_product.cc, on
 // processors that have it.
 
-namespace tokenlense::amx {
+namespace tokenlense::amx::digits {
 
 using Digit = int8_t;
 
-constexpr int64_t kStep = 64;              // depth of a tile
-constexpr int64_t kSize = kTile * kBytes;  // digits in a tile
+constexpr int64_t kStep = 64;  // depth of a tile
 
 // What a row or column is multiplied with to become whole numbers, and its inverse: powers of two, so that only what is below the last
 // digit is rounded. The largest value becomes one of 8 · digits − 1 bits, at most 0x7f7f7f(7f): the largest that these digits hold.
@@ -90,8 +89,8 @@ TOKENLENSE_AMX inline void left_tile(const Value* from, int64_t pitch, int64_t r
     }
     for (int pair = 0; pair < 2; ++pair) {
       const __m512i a = pick(d[0], kApart<digits>[pair], d[1]), b = pick(d[2], kApart<digits>[pair], d[3]);
-      _mm512_store_si512(to + 2 * pair * kSize, _mm512_shuffle_i64x2(a, b, 0x44));
-      if (2 * pair + 1 < digits) _mm512_store_si512(to + (2 * pair + 1) * kSize, _mm512_shuffle_i64x2(a, b, 0xee));
+      _mm512_store_si512(to + 2 * pair * kTileBytes, _mm512_shuffle_i64x2(a, b, 0x44));
+      if (2 * pair + 1 < digits) _mm512_store_si512(to + (2 * pair + 1) * kTileBytes, _mm512_shuffle_i64x2(a, b, 0xee));
     }
   }
 }
@@ -105,11 +104,11 @@ TOKENLENSE_AMX inline void right_tile(const Value* from, int64_t pitch, int64_t 
     for (int64_t i = 0; i < 4; ++i, from += pitch) d[i] = digits_of<digits>(load16(from, 4 * r + i < depth ? mask : 0), scale);
     for (int pair = 0; pair < 2; ++pair) {
       const __m512i a = pick(d[0], kBeside<digits>[pair], d[1]), b = pick(d[2], kBeside<digits>[pair], d[3]);
-      _mm512_store_si512(to + 2 * pair * kSize, _mm512_mask_blend_epi16(0xaaaaaaaa, a, _mm512_slli_epi32(b, 16)));
+      _mm512_store_si512(to + 2 * pair * kTileBytes, _mm512_mask_blend_epi16(0xaaaaaaaa, a, _mm512_slli_epi32(b, 16)));
       if (2 * pair + 1 < digits)
-        _mm512_store_si512(to + (2 * pair + 1) * kSize, _mm512_mask_blend_epi16(0xaaaaaaaa, _mm512_srli_epi32(a, 16), b));
+        _mm512_store_si512(to + (2 * pair + 1) * kTileBytes, _mm512_mask_blend_epi16(0xaaaaaaaa, _mm512_srli_epi32(a, 16), b));
     }
   }
 }
 
-}  // namespace tokenlense::amx
+}  // namespace tokenlense::amx::digits

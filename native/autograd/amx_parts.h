@@ -1,10 +1,9 @@
 #pragma once
 #include "amx_tiles.h"
 
-// Float32 (and what weights are kept in) cut into bfloat16 parts, as tiles of Intel AMX. Only for amx_bfloat16.cc, on processors that
-// have it.
+// Float32 (and what weights are kept in) cut into bfloat16 parts, as tiles of Intel AMX. Only on processors that have it.
 
-namespace tokenlense::amx {
+namespace tokenlense::amx::parts {
 
 using Part = uint16_t;  // a bfloat16's bits
 
@@ -73,4 +72,4 @@ TOKENLENSE_AMX void right_tile(const Value* from, int64_t pitch, int64_t depth, 
   }
 }
 
-}  // namespace tokenlense::amx
+}  // namespace tokenlense::amx::parts

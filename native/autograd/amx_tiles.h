@@ -10,10 +10,11 @@
 
 namespace tokenlense::amx {
 
-constexpr int64_t kTile = 16;             // rows of a tile; columns of a result's
-constexpr int64_t kPair = 2 * kTile;      // a block of the result is two tiles high and wide: four accumulators
-constexpr int64_t kBytes = 64;            // of a tile's row
-constexpr int64_t kWords = kTile * kTile; // float32, or whole numbers, of a tile
+constexpr int64_t kTile = 16;          // rows of a tile; columns of a result's
+constexpr int64_t kPair = 2 * kTile;   // a block of the result is two tiles high and wide: four accumulators
+constexpr int64_t kBytes = 64;         // of a tile's row
+constexpr int64_t kWords = kTile * kTile;  // float32, or whole numbers, of a tile
+constexpr int64_t kTileBytes = kTile * kBytes;
 
 constexpr int64_t ceil_to(int64_t count, int64_t unit) { return (count + unit - 1) / unit * unit; }
 

@@ -68,8 +68,7 @@ Path choose(const at::Tensor& rows, const at::Tensor& matrix, bool transposed) {
   // Weights of half the memory take one path, the fastest, so that runs repeat to the bit. Beside a bfloat16's 8 bits, 16 of the other
   // factor's are plenty.
   if (matrix.scalar_type() != at::kFloat) {
-    const bool few = transposed && rows.size(0) <= kFewRows;
-    const Path path = few || matrix.scalar_type() == at::kBFloat16 ? Path::amx_bfloat16 : Path::amx_digits;
+    const Path path = transposed && rows.size(0) <= kFewRows ? Path::amx_few_rows : Path::amx;
     return available(path, rows, matrix, transposed) ? path : Path::tiled;
   }
   auto& choice = choices[transposed].by_class[shape_class(rows.size(0))];

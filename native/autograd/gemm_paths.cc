@@ -153,8 +153,8 @@ int64_t chain_of(const at::Tensor& rows, bool transposed) {
 
 bool available(Path path, const at::Tensor& rows, const at::Tensor& matrix, bool transposed) {
   if (path == Path::tiled) return true;
-  if (path == Path::amx_bfloat16) return has_amx();
-  if (path == Path::amx_digits) return has_amx() && matrix.scalar_type() != at::kBFloat16;
+  if (path == Path::amx_few_rows) return has_amx() && transposed && rows.size(0) <= kMostFewRows;
+  if (path == Path::amx) return has_amx();
   if (matrix.scalar_type() != at::kFloat) return false;
   // A slice of a weight's columns, which forward chains need, has no fast kernel in oneDNN.
   return path != Path::onednn || (onednn_linear().has_value() && !(transposed && rows.size(1) > chain_of(rows, transposed)));
@@ -164,8 +164,8 @@ at::Tensor run(Path path, const at::Tensor& rows, const at::Tensor& matrix, bool
   if (path == Path::tiled)
     return by_dtype(matrix,
                     [&](const auto* values) { return transposed ? tiled_transposed(rows, matrix, values) : tiled(rows, matrix, values); });
-  if (path == Path::amx_digits) return amx_digits_product(rows, matrix, transposed);
-  if (path == Path::amx_bfloat16) return amx_bfloat16_product(rows, matrix, transposed);
+  if (path == Path::amx_few_rows) return amx_few_rows_product(rows, matrix);
+  if (path == Path::amx) return amx_product(rows, matrix, transposed);
   const int64_t depth = rows.size(1), chain = chain_of(rows, transposed);
   at::Tensor sum;
   for (int64_t d = 0; d < depth; d += chain) {

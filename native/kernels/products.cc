@@ -54,7 +54,7 @@ class Ragged {
   }
 
   ProductsReport run(Progress& progress, const ProductSink& sink, const ProductTap& tap) const {
-    KeptDigits weights(kept_bytes_);
+    KeptTiles weights(kept_bytes_);
     for (const auto& block : blocks_) walk_block(block, weights, progress, sink, tap);
     return report_;
   }
@@ -64,7 +64,7 @@ class Ragged {
     size_t begin, end;
   };
 
-  void walk_block(const std::vector<Batch>& block, KeptDigits& weights, Progress& progress, const ProductSink& sink,
+  void walk_block(const std::vector<Batch>& block, KeptTiles& weights, Progress& progress, const ProductSink& sink,
                   const ProductTap& tap) const {
     // The batch with most rows comes first: the smaller ones then fit into the memory that it gave back. The other way round, each
     // would be a little too large for the holes before it, and the heap would grow with every batch.

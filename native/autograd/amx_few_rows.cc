@@ -16,16 +16,14 @@ namespace tokenlense {
 namespace {
 
 using namespace amx;
+using namespace amx::parts;
 
 constexpr int64_t kDepth = 576;  // at a time
-// Of a forward pass, whose rounding the gradient of a confident output is most sensitive to: chains of 96 additions of two products, as
-// the other paths have them; and of steps in a chain of few rows, which with 96 of a text of 40 tokens came to 1.01e-5 from Inseq's scores.
-constexpr int64_t kForwardDepth = 192, kChain = 3;
+// Steps in a chain of additions: the gradient of a confident output is most sensitive to rounding of the forward pass. With chains of 96
+// additions of two products, a text of 40 tokens came to 1.01e-5 from Inseq's scores.
+constexpr int64_t kChain = 3;
 constexpr int64_t kColumns = 64;  // at a time: what a row of theirs takes is fetched from memory in one go
 constexpr int kMostParts = 3;     // of a float32
-// Parts of rows at a time, over each depth: with so many, these and those of some columns stay in a second-level cache.
-constexpr int64_t kRowParts = 768;
-
 TOKENLENSE_AMX inline void multiply_loaded() {
   _tile_dpbf16ps(0, 4, 6);
   _tile_dpbf16ps(1, 4, 7);
@@ -163,29 +161,12 @@ struct Sums {
   }
 };
 
-// The first four tiles into (or onto) c, of which `rows` × `columns` are wanted.
-TOKENLENSE_AMX inline void put(float* c, int64_t pitch, int64_t rows, int64_t columns, bool accumulate) {
-  if (!accumulate && rows >= kPair && columns >= kPair) {
-    _tile_stored(0, c, pitch * 4);
-    _tile_stored(1, c + kTile, pitch * 4);
-    _tile_stored(2, c + kTile * pitch, pitch * 4);
-    _tile_stored(3, c + kTile * pitch + kTile, pitch * 4);
-    return;
-  }
-  alignas(64) float sums[kPair * kPair];
-  _tile_stored(0, sums, kPair * 4);
-  _tile_stored(1, sums + kTile, kPair * 4);
-  _tile_stored(2, sums + kTile * kPair, kPair * 4);
-  _tile_stored(3, sums + kTile * kPair + kTile, kPair * 4);
-  put_rows(sums, sums + kTile, kPair, c, pitch, std::min(rows, kPair), columns, accumulate);
-}
-
 // ---- blocks -----------------------------------------------------------------------------------------------------
 
 // What one thread works on: parts of some rows and columns. In large pages where the system has them: the tiles lie on hundreds of
 // small ones.
 struct Workspace {
-  alignas(64) Part left[kRowParts * kDepth], right[kColumns * kDepth * kMostParts];
+  alignas(64) Part few[kMostFewRows * kDepth * kMostParts], columns[kColumns * kDepth * kMostParts];
 };
 Workspace& workspace() {
   constexpr size_t page = size_t{2} << 20, bytes = (sizeof(Workspace) + page - 1) / page * page;
@@ -198,71 +179,6 @@ Workspace& workspace() {
   return *own;
 }
 
-template <int row_parts, int parts, class Weight>
-struct Product {
-  const float* rows;
-  const Weight* weight;
-  float* result;
-  int64_t m, k, n, pitch;
-  bool transposed;
-
-  // The parts of columns `first` and some after it, from depth `deep`.
-  TOKENLENSE_AMX void pack_right(int64_t first, int64_t count, int64_t deep, int64_t steps, Part* to) const {
-    for (int64_t s = 0; s < steps; ++s, to += parts * kSize) {
-      const int64_t at = deep + s * kStep;
-      Part* here = to;
-      for (int64_t column = first; column < first + count; column += kTile, here += steps * parts * kSize) {
-        if (!transposed) {
-          right_tile<parts>(weight + at * n + column, n, k - at, n - column, here);
-          continue;
-        }
-        left_tile<parts>(weight + column * k + at, k, n - column, k - at, here);
-        for (int p = 0; p < parts; ++p) transpose16(here + p * kSize);
-      }
-    }
-  }
-
-  TOKENLENSE_AMX void block(int64_t first_row, int64_t last_row, int64_t first_column, int64_t last_column) const {
-    auto& [left, right] = workspace();
-    const Tiles configured;
-    const int64_t most = transposed ? kForwardDepth : kDepth;
-    for (int64_t deep = 0; deep < k; deep += most) {
-      const int64_t steps = (std::min(most, k - deep) + kStep - 1) / kStep;
-      const int64_t left_tiles = steps * row_parts * kSize, right_tiles = steps * parts * kSize;
-      Part* to = left;
-      for (int64_t i = first_row; i < first_row + ceil_to(last_row - first_row, kPair); i += kTile)
-        for (int64_t s = 0; s < steps; ++s, to += row_parts * kSize)
-          left_tile<row_parts>(rows + i * pitch + deep + s * kStep, pitch, last_row - i, k - deep - s * kStep, to);
-      for (int64_t j = first_column; j < last_column; j += kColumns) {
-        const int64_t some = ceil_to(std::min(kColumns, last_column - j), kPair);
-        pack_right(j, some, deep, steps, right);
-        const Part* from = left;
-        for (int64_t i = first_row; i < last_row; i += kPair, from += 2 * left_tiles) {
-          const Part* columns = right;
-          for (int64_t c = j; c < j + some; c += kPair, columns += 2 * right_tiles) {
-            float* to = result + i * n + c;
-            const int64_t high = std::min(last_row - i, kPair);
-            for (int64_t r = 0; r < high; ++r) __builtin_prefetch(to + r * n, 1), __builtin_prefetch(to + r * n + kTile, 1);
-            multiply<row_parts, parts>(from, from + left_tiles, columns, columns + right_tiles, steps);
-            put(to, n, high, n - c, deep > 0);
-          }
-        }
-      }
-    }
-  }
-
-  void run() const {
-    const int64_t most = kRowParts / row_parts, down = (m + most - 1) / most, height = ceil_to((m + down - 1) / down, kPair);
-    // Rows are cut into parts anew for each task: no more tasks than keep all threads busy to the end.
-    const int64_t across = std::clamp<int64_t>((2 * at::get_num_threads() + down - 1) / down, 1, (n + kPair - 1) / kPair);
-    const int64_t width = ceil_to((n + across - 1) / across, kPair);
-    share_tasks(down * across, [&](int64_t t) {
-      const int64_t row = t / across * height, column = t % across * width;
-      if (row < m && column < n) block(row, std::min(m, row + height), column, std::min(n, column + width));
-    });
-  }
-};
-
 // Few rows times weight [n, k]ᵀ, as weight · rowsᵀ: only the few are transposed then, and cut into parts once. What bounds it is the
 // memory that the weight comes from, so some of it is fetched while what came before is multiplied.
 template <int row_parts, int parts, class Weight>
@@ -272,7 +188,6 @@ struct FewRows {
   float* result;
   int64_t m, k, n, pitch;
 
-  // m at most kRowParts / row_parts.
   TOKENLENSE_AMX void range(int64_t first, int64_t last) const {
     auto& [right, left] = workspace();
     const Tiles configured;
@@ -326,25 +241,21 @@ struct FewRows {
 };
 
 template <int row_parts, int parts, class Weight>
-at::Tensor product(const at::Tensor& rows, const at::Tensor& matrix, bool transposed) {
-  const int64_t m = rows.size(0), k = rows.size(1), n = matrix.size(transposed ? 0 : 1), pitch = rows.stride(0);
+at::Tensor product(const at::Tensor& rows, const at::Tensor& matrix) {
+  const int64_t m = rows.size(0), k = rows.size(1), n = matrix.size(0);
   at::Tensor result = at::empty({m, n}, rows.options());
-  const float* in = rows.const_data_ptr<float>();
-  const Weight* weight = matrix.const_data_ptr<Weight>();
-  float* out = result.data_ptr<float>();
-  if (transposed && m <= kRowParts / row_parts)
-    FewRows<row_parts, parts, Weight>{in, weight, out, m, k, n, pitch}.run();
-  else
-    Product<row_parts, parts, Weight>{in, weight, out, m, k, n, pitch, transposed}.run();
+  FewRows<row_parts, parts, Weight>{
+      rows.const_data_ptr<float>(), matrix.const_data_ptr<Weight>(), result.data_ptr<float>(), m, k, n, rows.stride(0)}
+      .run();
   return result;
 }
 
 }  // namespace
 
-at::Tensor amx_bfloat16_product(const at::Tensor& rows, const at::Tensor& matrix, bool transposed) {
-  if (matrix.scalar_type() == at::kBFloat16) return product<2, 1, at::BFloat16>(rows, matrix, transposed);
-  if (matrix.scalar_type() == at::kHalf) return product<kMostParts, 2, at::Half>(rows, matrix, transposed);
-  return product<kMostParts, kMostParts, float>(rows, matrix, transposed);
+at::Tensor amx_few_rows_product(const at::Tensor& rows, const at::Tensor& matrix) {
+  if (matrix.scalar_type() == at::kBFloat16) return product<2, 1, at::BFloat16>(rows, matrix);
+  if (matrix.scalar_type() == at::kHalf) return product<kMostParts, 2, at::Half>(rows, matrix);
+  return product<kMostParts, kMostParts, float>(rows, matrix);
 }
 
 }  // namespace tokenlense

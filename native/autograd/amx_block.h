@@ -1,0 +1,88 @@
+#pragma once
+#include "amx_tiles.h"
+
+// A block of a product, two tiles of rows times two of columns, and what goes on beside its multiplication. Only for amx_product.cc.
+
+namespace tokenlense::amx {
+
+constexpr int64_t kLevelBytes = 4 * kTileBytes;  // sums of one level: of four tiles
+
+// Memory that will be read soon: fetched into the second-level cache while tiles are multiplied.
+class Ahead {
+ public:
+  Ahead() = default;
+  // In so many calls.
+  Ahead(const char* from, int64_t bytes, int64_t calls) : at_(from), end_(from + bytes), each_((bytes / kBytes + calls - 1) / calls) {}
+
+  TOKENLENSE_AMX void some() {
+    for (int64_t i = 0; i < each_ && at_ < end_; ++i, at_ += kBytes) _mm_prefetch(at_, _MM_HINT_T1);
+  }
+
+ private:
+  const char *at_ = nullptr, *end_ = nullptr;
+  int64_t each_ = 0;
+};
+
+// Where a block's results go.
+struct Place {
+  float* c = nullptr;
+  int64_t pitch = 0, rows = 0, columns = 0;
+  bool accumulate = false;
+};
+
+// The sums of a block, two tiles of rows by two of columns, on their way into the result: row by row while the next block is multiplied.
+template <class Scheme>
+class Results {
+ public:
+  // What is left of the last is finished already. rows, columns: what their sums are multiplied with.
+  void begin(const void* sums, const Place& to, const float* rows, const float* columns) {
+    sums_ = static_cast<const char*>(sums), to_ = to, rows_ = rows, columns_ = columns, next_ = 0;
+  }
+  TOKENLENSE_AMX void some() {
+    if (next_ == to_.rows) return;
+    put(0);
+    put(1);
+    ++next_;
+  }
+  TOKENLENSE_AMX void finish() {
+    while (next_ < to_.rows) some();
+  }
+
+ private:
+  TOKENLENSE_AMX void put(int64_t half) const {
+    const char* from = sums_ + ((next_ / kTile * 2 + half) * kWords + next_ % kTile * kTile) * 4;
+    __m512 sum = Scheme::sum(from, rows_[next_], columns_ + half * kTile);
+    const __mmask16 mask = mask_of(to_.columns - half * kTile);
+    float* c = to_.c + next_ * to_.pitch + half * kTile;
+    if (to_.accumulate) sum = _mm512_add_ps(sum, _mm512_maskz_loadu_ps(mask, c));
+    _mm512_mask_storeu_ps(c, mask, sum);
+  }
+
+  const char* sums_ = nullptr;
+  Place to_;
+  const float *rows_ = nullptr, *columns_ = nullptr;
+  int64_t next_ = 0;
+};
+
+// Two tiles of rows times two of columns, and what is done beside.
+template <class Scheme>
+struct Block {
+  const char *left0, *left1, *right0, *right1;
+  int64_t steps;
+  char* sums;
+  Place to;
+  Results<Scheme>* before;
+  Ahead* next_columns;
+  int64_t fetched = 0;  // rows of c
+
+  TOKENLENSE_AMX void beside() {
+    before->some();
+    next_columns->some();
+    if (fetched == to.rows) return;
+    const float* c = to.c + fetched++ * to.pitch;  // written soon
+    __builtin_prefetch(c, 1);
+    __builtin_prefetch(c + kTile, 1);
+  }
+};
+
+}  // namespace tokenlense::amx

@@ -20,7 +20,7 @@ bool has_amx();
 /// Beside a bfloat16 matrix, which has 8 bits, 16 of a row's values are kept, as the sum of two bfloat16: relative errors of 4e-6.
 at::Tensor amx_product(const at::Tensor& rows, const at::Tensor& matrix, bool transposed);
 
-constexpr int64_t kMostFewRows = 256;
+constexpr int64_t kMostFewRows = 128;
 
 /// Of at most kMostFewRows rows, matrix [n, k] as it lies in memory, which bounds it.
 /// A float32 is the sum of three bfloat16, a float16 of two; of the products of these parts all that reach a float32's last bit are

@@ -243,6 +243,7 @@ struct FewRows {
 template <int row_parts, int parts, class Weight>
 at::Tensor product(const at::Tensor& rows, const at::Tensor& matrix) {
   const int64_t m = rows.size(0), k = rows.size(1), n = matrix.size(0);
+  TORCH_CHECK(m <= kMostFewRows, "few rows: there are ", m);
   at::Tensor result = at::empty({m, n}, rows.options());
   FewRows<row_parts, parts, Weight>{
       rows.const_data_ptr<float>(), matrix.const_data_ptr<Weight>(), result.data_ptr<float>(), m, k, n, rows.stride(0)}

@@ -9,6 +9,7 @@
 #include <chrono>
 #include <vector>
 
+#include "amx.h"
 #include "gemm_paths.h"
 
 namespace tokenlense {
@@ -18,10 +19,9 @@ thread_local double flops_on_this_thread = 0;
 
 double seconds_now() { return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count(); }
 
-constexpr int64_t kFewRows = 128;
-
-// One row is bound by memory and many rows by arithmetic; what wins changes between them, hardly within them.
-int shape_class(int64_t rows) { return rows == 1 ? 0 : rows <= kFewRows ? 1 : 2; }
+// One row is bound by memory and many rows by arithmetic; what wins changes between them, hardly within them. A path that may win in a
+// class must be able to run all of it.
+int shape_class(int64_t rows) { return rows == 1 ? 0 : rows <= kMostFewRows ? 1 : 2; }
 
 // Which path won, by what was asked for; −1: not measured yet.
 struct Choices {
@@ -68,7 +68,7 @@ Path choose(const at::Tensor& rows, const at::Tensor& matrix, bool transposed) {
   // Weights of half the memory take one path, the fastest, so that runs repeat to the bit. Beside a bfloat16's 8 bits, 16 of the other
   // factor's are plenty.
   if (matrix.scalar_type() != at::kFloat) {
-    const Path path = transposed && rows.size(0) <= kFewRows ? Path::amx_few_rows : Path::amx;
+    const Path path = transposed && rows.size(0) <= kMostFewRows ? Path::amx_few_rows : Path::amx;
     return available(path, rows, matrix, transposed) ? path : Path::tiled;
   }
   auto& choice = choices[transposed].by_class[shape_class(rows.size(0))];

@@ -25,7 +25,11 @@ it("is right on every path at random shapes, with weights of every dtype", { tim
   });
   const shapes = fc.sample(shape, { numRuns: 150, seed: 1 });
   const report = await native().measureGemm({ shapes, seconds: 0 }).promise;
-  for (const [i, { errors }] of report.entries()) right(JSON.stringify(shapes[i]), errors, shapes[i]?.dtype);
+  for (const [i, { chosen, paths, errors }] of report.entries()) {
+    // What won at one size is taken at others.
+    expect(Object.keys(paths), JSON.stringify(shapes[i])).toContain(chosen);
+    right(JSON.stringify(shapes[i]), errors, shapes[i]?.dtype);
+  }
 });
 
 /** Float32's rounding, and no less; beside bfloat16 weights the tiles' path keeps 16 bits of a row's values. */
@@ -35,3 +39,21 @@ function right(shape: string, errors: Record<string, number>, dtype: GemmShape["
     expect(error, `${shape}, ${path}`).toBeLessThan(path.startsWith("amx") && dtype === "bfloat16" ? 2e-5 : 3e-6);
   }
 }
+
+// The path is measured at the first product of a class of rows, and taken for all of that class.
+it("can run all rows of a class on each path that may win there", async () => {
+  const classes = [
+    [1, 1],
+    [2, 128],
+    [129, 900],
+  ] as const;
+  for (const transposed of [false, true])
+    for (const dtype of ["float32", "bfloat16", "float16"] as const)
+      for (const [fewest, most] of classes) {
+        const shapes = [fewest, most].map((rows) => ({ rows, depth: 40, columns: 24, transposed, dtype }));
+        const [least, largest] = (await native().measureGemm({ shapes, seconds: 0 }).promise).map(({ paths }) =>
+          Object.keys(paths),
+        );
+        expect(largest, JSON.stringify(shapes)).toEqual(least);
+      }
+});

@@ -16,7 +16,10 @@ export async function run<T>(given: NativeTask<T> | (() => NativeTask<T>), signa
   }
   signal?.addEventListener("abort", cancel, { once: true });
   try {
-    return await task.promise;
+    const value = await task.promise;
+    // Fired while the last of the work was done: the caller does not wait for it any more.
+    throwIfCancelled(signal);
+    return value;
   } catch (cause) {
     const error = TokenlenseError.from(cause);
     throw signal?.aborted && error.code === "ERR_TOKENLENSE_CANCELLED" ? cancelled(signal) : error;

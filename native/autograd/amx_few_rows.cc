@@ -2,13 +2,9 @@
 
 #if defined(__x86_64__) && defined(__linux__) && defined(__GNUC__)
 
-#include <sys/mman.h>
-
 #include <algorithm>
-#include <cstdlib>
-#include <memory>
-#include <new>
 
+#include "amx_memory.h"
 #include "amx_parts.h"
 #include "rows.h"
 
@@ -24,12 +20,6 @@ constexpr int64_t kDepth = 576;  // at a time
 constexpr int64_t kChain = 3;
 constexpr int64_t kColumns = 64;  // at a time: what a row of theirs takes is fetched from memory in one go
 constexpr int kMostParts = 3;     // of a float32
-TOKENLENSE_AMX inline void multiply_loaded() {
-  _tile_dpbf16ps(0, 4, 6);
-  _tile_dpbf16ps(1, 4, 7);
-  _tile_dpbf16ps(2, 5, 6);
-  _tile_dpbf16ps(3, 5, 7);
-}
 
 // Rows of a matrix that will be needed soon, from some depth on.
 template <class Value>
@@ -45,16 +35,13 @@ struct Ahead {
         _mm_prefetch(reinterpret_cast<const char*>(from + r * pitch + step * kStep + d), _MM_HINT_T1);
   }
 };
-struct Nothing {
-  void fetch(int64_t) const {}
-};
 
 // Two tiles of rows times two of columns over `steps`, into the first four tiles. Parts p of a row and q of a column are multiplied
 // where p + q is below the larger number of parts. The small products come first, while the sums are small: then they round as one
 // chain of float32 additions does.
-template <int row_parts, int column_parts, class Soon = Nothing>
+template <int row_parts, int column_parts, class Soon>
 TOKENLENSE_AMX inline void multiply(const Part* left0, const Part* left1, const Part* right0, const Part* right1, int64_t steps,
-                                    const Soon& soon = {}) {
+                                    const Soon& soon) {
   constexpr int most = std::max(row_parts, column_parts) - 1;
   clear_sums();
   const auto left = [&](int64_t step, int part) __attribute__((always_inline)) {
@@ -161,22 +148,13 @@ struct Sums {
   }
 };
 
-// ---- blocks -----------------------------------------------------------------------------------------------------
-
-// What one thread works on: parts of some rows and columns. In large pages where the system has them: the tiles lie on hundreds of
-// small ones.
+// What one thread works on: parts of the few rows and of some columns.
 struct Workspace {
   alignas(64) Part few[kMostFewRows * kDepth * kMostParts], columns[kColumns * kDepth * kMostParts];
 };
 Workspace& workspace() {
-  constexpr size_t page = size_t{2} << 20, bytes = (sizeof(Workspace) + page - 1) / page * page;
-  thread_local const auto own = [] {
-    void* memory = std::aligned_alloc(page, bytes);
-    if (memory == nullptr) throw std::bad_alloc();
-    madvise(memory, bytes, MADV_HUGEPAGE);
-    return std::unique_ptr<Workspace, decltype(&std::free)>(new (memory) Workspace, std::free);
-  }();
-  return *own;
+  thread_local const Memory memory(sizeof(Workspace));
+  return *reinterpret_cast<Workspace*>(memory.at(0));
 }
 
 // Few rows times weight [n, k]ᵀ, as weight · rowsᵀ: only the few are transposed then, and cut into parts once. What bounds it is the

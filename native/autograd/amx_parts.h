@@ -36,14 +36,12 @@ TOKENLENSE_AMX inline void left_row(__m512i a, __m512i b, Part* to) {
   if constexpr (!last) left_row<parts, part + 1>(a, b, to);
 }
 
-// One row of a right tile: 16 pairs a part.
-template <int parts, int part = 0>
-TOKENLENSE_AMX inline void right_row(__m512i even, __m512i odd, Part* to) {
-  constexpr bool last = part == parts - 1;
-  const __m512i low = take<last>(even), high = take<last>(odd);
-  _mm512_store_si512(to + part * kSize,
-                     _mm512_or_si512(_mm512_srli_epi32(low, 16), _mm512_and_si512(high, _mm512_set1_epi32(static_cast<int>(0xffff0000)))));
-  if constexpr (!last) right_row<parts, part + 1>(even, odd, to);
+// Two loaded tiles of rows times two of columns.
+TOKENLENSE_AMX inline void multiply_loaded() {
+  _tile_dpbf16ps(0, 4, 6);
+  _tile_dpbf16ps(1, 4, 7);
+  _tile_dpbf16ps(2, 5, 6);
+  _tile_dpbf16ps(3, 5, 7);
 }
 
 // A left tile: 16 rows of 32 values each, `parts` tiles one after another.
@@ -60,15 +58,16 @@ TOKENLENSE_AMX void left_tile(const Value* from, int64_t pitch, int64_t rows, in
   }
 }
 
-// A right tile of a matrix [depth, columns]: row r holds, for each of 16 columns, the values at depths 2r and 2r + 1.
-template <int parts, class Value>
-TOKENLENSE_AMX void right_tile(const Value* from, int64_t pitch, int64_t depth, int64_t columns, Part* to) {
+// A right tile of a matrix [depth, columns], which is a part already: row r holds, for each of 16 columns, the values at depths 2r and
+// 2r + 1.
+TOKENLENSE_AMX inline void right_tile(const at::BFloat16* from, int64_t pitch, int64_t depth, int64_t columns, Part* to) {
+  const __mmask16 mask = mask_of(columns);
   for (int64_t r = 0; r < kTile; ++r, from += 2 * pitch, to += kStep) {
     // Each row lies on another page, where no hardware looks ahead. Past the matrix's end nothing is fetched.
     _mm_prefetch(reinterpret_cast<const char*>(from + kStep * pitch), _MM_HINT_T0);
     _mm_prefetch(reinterpret_cast<const char*>(from + (kStep + 1) * pitch), _MM_HINT_T0);
-    right_row<parts>(load16(from, 2 * r < depth ? mask_of(columns) : 0), load16(from + pitch, 2 * r + 1 < depth ? mask_of(columns) : 0),
-                     to);
+    const __m512i even = load16(from, 2 * r < depth ? mask : 0), odd = load16(from + pitch, 2 * r + 1 < depth ? mask : 0);
+    _mm512_store_si512(to, _mm512_or_si512(_mm512_srli_epi32(even, 16), odd));
   }
 }
 

@@ -1,15 +1,11 @@
 #pragma once
-#include <sys/mman.h>
-
 #include <array>
-#include <cstdlib>
 #include <map>
-#include <memory>
-#include <new>
 #include <optional>
 #include <vector>
 
 #include "amx.h"
+#include "amx_memory.h"
 #include "amx_tiles.h"
 
 // Memory of a product's tiles, and what of it is kept for the next product. Only for amx_product.cc.
@@ -19,25 +15,6 @@ namespace amx {
 
 constexpr int64_t kRightBytes = 4 << 20;  // of columns' tiles at a time
 constexpr int64_t kMostColumns = 8192;    // likewise
-
-// In large pages where the system has them: the tiles lie on hundreds of small ones.
-class Memory {
- public:
-  explicit Memory(size_t bytes) {
-    constexpr size_t page = size_t{2} << 20;
-    bytes = (bytes + page - 1) / page * page;
-    memory_.reset(static_cast<char*>(std::aligned_alloc(page, bytes)));
-    if (!memory_) throw std::bad_alloc();
-    madvise(memory_.get(), bytes, MADV_HUGEPAGE);
-  }
-  char* at(int64_t offset) const { return memory_.get() + offset; }
-
- private:
-  struct Free {
-    void operator()(void* p) const { std::free(p); }
-  };
-  std::unique_ptr<char, Free> memory_;
-};
 
 // Tiles of some columns at depths of one scale; and for each column what sums are multiplied with.
 struct Piece {

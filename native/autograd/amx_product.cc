@@ -3,7 +3,6 @@
 #if defined(__x86_64__) && defined(__linux__) && defined(__GNUC__)
 
 #include <algorithm>
-#include <utility>
 
 #include "amx_pieces.h"
 #include "amx_schemes.h"

@@ -97,7 +97,7 @@ struct Parts {
   TOKENLENSE_AMX static void columns(const at::BFloat16* from, int64_t pitch, int64_t columns, int64_t depth, char* to, float*) {
     for (int64_t t = 0; t < 2; ++t)
       for (int64_t d = 0; d < depth; d += kStep, to += kTileBytes)
-        parts::right_tile<1>(from + d * pitch + t * kTile, pitch, depth - d, columns - t * kTile, reinterpret_cast<parts::Part*>(to));
+        parts::right_tile(from + d * pitch + t * kTile, pitch, depth - d, columns - t * kTile, reinterpret_cast<parts::Part*>(to));
   }
   TOKENLENSE_AMX static void multiply(Block<Parts>& block) {
     clear_sums();
@@ -106,10 +106,7 @@ struct Parts {
         const int64_t l = (s * kLeft + p) * kTileBytes, r = s * kTileBytes;
         load_left(block.left0 + l, block.left1 + l);
         load_right(block.right0 + r, block.right1 + r);
-        _tile_dpbf16ps(0, 4, 6);
-        _tile_dpbf16ps(1, 4, 7);
-        _tile_dpbf16ps(2, 5, 6);
-        _tile_dpbf16ps(3, 5, 7);
+        parts::multiply_loaded();
         block.beside();
       }
     store_sums(block.sums);

@@ -10,9 +10,9 @@
 
 namespace tokenlense::amx {
 
-constexpr int64_t kTile = 16;          // rows of a tile; columns of a result's
-constexpr int64_t kPair = 2 * kTile;   // a block of the result is two tiles high and wide: four accumulators
-constexpr int64_t kBytes = 64;         // of a tile's row
+constexpr int64_t kTile = 16;              // rows of a tile; columns of a result's
+constexpr int64_t kPair = 2 * kTile;       // a block of the result is two tiles high and wide: four accumulators
+constexpr int64_t kBytes = 64;             // of a tile's row
 constexpr int64_t kWords = kTile * kTile;  // float32, or whole numbers, of a tile
 constexpr int64_t kTileBytes = kTile * kBytes;
 

@@ -38,15 +38,13 @@ class Results {
   void begin(const void* sums, const Place& to, const float* rows, const float* columns) {
     sums_ = static_cast<const char*>(sums), to_ = to, rows_ = rows, columns_ = columns, next_ = 0;
   }
-  TOKENLENSE_AMX void some() {
-    if (next_ == to_.rows) return;
-    put(0);
-    put(1);
-    ++next_;
+  TOKENLENSE_AMX void some(int64_t rows) {
+    for (const int64_t last = std::min(next_ + rows, to_.rows); next_ < last; ++next_) {
+      put(0);
+      put(1);
+    }
   }
-  TOKENLENSE_AMX void finish() {
-    while (next_ < to_.rows) some();
-  }
+  TOKENLENSE_AMX void finish() { some(to_.rows); }
 
  private:
   TOKENLENSE_AMX void put(int64_t half) const {
@@ -73,15 +71,17 @@ struct Block {
   Place to;
   Results<Scheme>* before;
   Ahead* next_columns;
-  int64_t fetched = 0;  // rows of c
+  int64_t each = (kPair - 1) / (steps * Scheme::kProducts) + 1;  // rows of results at a time
+  int64_t fetched = 0;                                           // rows of c
 
   TOKENLENSE_AMX void beside() {
-    before->some();
+    before->some(each);
     next_columns->some();
-    if (fetched == to.rows) return;
-    const float* c = to.c + fetched++ * to.pitch;  // written soon
-    __builtin_prefetch(c, 1);
-    __builtin_prefetch(c + kTile, 1);
+    for (const int64_t last = std::min(fetched + each, to.rows); fetched < last; ++fetched) {
+      const float* c = to.c + fetched * to.pitch;  // written soon
+      __builtin_prefetch(c, 1);
+      __builtin_prefetch(c + kTile, 1);
+    }
   }
 };
 

@@ -126,7 +126,9 @@ void KeptTiles::clear() {
 }
 
 at::Tensor amx_product(const at::Tensor& rows, const at::Tensor& matrix, bool transposed) {
-  if (matrix.scalar_type() == at::kBFloat16) return product<Parts, at::BFloat16>(rows, matrix, transposed);
+  // Backward, cotangents as bfloat16: what that rounds is no more than what the weights' own rounding changes.
+  if (matrix.scalar_type() == at::kBFloat16)
+    return transposed ? product<Parts<2>, at::BFloat16>(rows, matrix, true) : product<Parts<1>, at::BFloat16>(rows, matrix, false);
   if (matrix.scalar_type() == at::kHalf) return product_of_digits<at::Half>(rows, matrix, transposed);
   return product_of_digits<float>(rows, matrix, transposed);
 }

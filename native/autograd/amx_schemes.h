@@ -55,18 +55,23 @@ struct Digits {
   template <int level = count - 1>
   TOKENLENSE_AMX static void multiply(Block<Digits>& block) {
     clear_sums();
-    for (int64_t s = 0; s < block.steps; ++s)
+    for (int64_t i = 0; i < block.steps; ++i) {
+      const int64_t s = level % 2 ? block.steps - 1 - i : i;  // what was used last is still near
 #pragma GCC unroll 4
       for (int p = 0; p <= level; ++p) {
         const int64_t l = (s * count + p) * kTileBytes, r = (s * count + level - p) * kTileBytes;
-        load_left(block.left0 + l, block.left1 + l);
-        load_right(block.right0 + r, block.right1 + r);
+        stream_left(block.left0 + l, block.left1 + l);
+        if (level - p < 2)  // the digits that are used most stay in the first-level cache, which holds no more
+          load_right(block.right0 + r, block.right1 + r);
+        else
+          stream_right(block.right0 + r, block.right1 + r);
         _tile_dpbssd(0, 4, 6);
         _tile_dpbssd(1, 4, 7);
         _tile_dpbssd(2, 5, 6);
         _tile_dpbssd(3, 5, 7);
         block.beside();
       }
+    }
     store_sums(block.sums + level * kLevelBytes);
     if constexpr (level > 0) multiply<level - 1>(block);
   }
@@ -80,9 +85,10 @@ struct Digits {
   }
 };
 
-// A row's float32 as two bfloat16, times bfloat16; the small products first, while the sums are small.
+// A row's float32 as so many bfloat16, times bfloat16; the small products first, while the sums are small.
+template <int count>
 struct Parts {
-  static constexpr int64_t kStep = parts::kStep, kLeft = 2, kRight = 1, kLevels = 1, kProducts = 2;
+  static constexpr int64_t kStep = parts::kStep, kLeft = count, kRight = 1, kLevels = 1, kProducts = count;
 
   TOKENLENSE_AMX static void rows(const float* from, int64_t pitch, int64_t rows, int64_t depth, char* to, float*) {
     for (int64_t d = 0; d < depth; d += kStep, to += kLeft * kTileBytes)
@@ -104,7 +110,7 @@ struct Parts {
     for (int p = kLeft - 1; p >= 0; --p)
       for (int64_t s = 0; s < block.steps; ++s) {
         const int64_t l = (s * kLeft + p) * kTileBytes, r = s * kTileBytes;
-        load_left(block.left0 + l, block.left1 + l);
+        stream_left(block.left0 + l, block.left1 + l);
         load_right(block.right0 + r, block.right1 + r);
         parts::multiply_loaded();
         block.beside();

@@ -46,6 +46,15 @@ TOKENLENSE_AMX inline void load_left(const void* first, const void* second) {
   _tile_loadd(4, first, kBytes);
   _tile_loadd(5, second, kBytes);
 }
+// Past the first-level cache, which what is used again needs.
+TOKENLENSE_AMX inline void stream_left(const void* first, const void* second) {
+  _tile_stream_loadd(4, first, kBytes);
+  _tile_stream_loadd(5, second, kBytes);
+}
+TOKENLENSE_AMX inline void stream_right(const void* first, const void* second) {
+  _tile_stream_loadd(6, first, kBytes);
+  _tile_stream_loadd(7, second, kBytes);
+}
 TOKENLENSE_AMX inline void load_right(const void* first, const void* second) {
   _tile_loadd(6, first, kBytes);
   _tile_loadd(7, second, kBytes);

@@ -66,7 +66,7 @@ double error_of(Path path, const at::Tensor& rows, const at::Tensor& matrix, boo
 
 Path choose(const at::Tensor& rows, const at::Tensor& matrix, bool transposed) {
   // Weights of half the memory take one path, the fastest, so that runs repeat to the bit. Beside a bfloat16's 8 bits, 16 of the other
-  // factor's are plenty.
+  // factor's are plenty, and of a cotangent 8.
   if (matrix.scalar_type() != at::kFloat) {
     const Path path = transposed && rows.size(0) <= kMostFewRows ? Path::amx_few_rows : Path::amx;
     return available(path, rows, matrix, transposed) ? path : Path::tiled;

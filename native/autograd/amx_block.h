@@ -28,6 +28,7 @@ struct Place {
   float* c = nullptr;
   int64_t pitch = 0, rows = 0, columns = 0;
   bool accumulate = false;
+  int64_t first = 0;  // row; those before are not wanted
 };
 
 // The sums of a block, two tiles of rows by two of columns, on their way into the result: row by row while the next block is multiplied.
@@ -36,7 +37,7 @@ class Results {
  public:
   // What is left of the last is finished already. rows, columns: what their sums are multiplied with.
   void begin(const void* sums, const Place& to, const float* rows, const float* columns) {
-    sums_ = static_cast<const char*>(sums), to_ = to, rows_ = rows, columns_ = columns, next_ = 0;
+    sums_ = static_cast<const char*>(sums), to_ = to, rows_ = rows, columns_ = columns, next_ = to.first;
   }
   TOKENLENSE_AMX void some(int64_t rows) {
     for (const int64_t last = std::min(next_ + rows, to_.rows); next_ < last; ++next_) {
@@ -72,17 +73,45 @@ struct Block {
   Results<Scheme>* before;
   Ahead* next_columns;
   int64_t each = (kPair - 1) / (steps * Scheme::kProducts) + 1;  // rows of results at a time
-  int64_t fetched = 0;                                           // rows of c
+  int64_t fetched = to.first;                                    // rows of c
 
   TOKENLENSE_AMX void beside() {
     before->some(each);
-    next_columns->some();
+    if (next_columns) next_columns->some();
     for (const int64_t last = std::min(fetched + each, to.rows); fetched < last; ++fetched) {
       const float* c = to.c + fetched * to.pitch;  // written soon
       __builtin_prefetch(c, 1);
       __builtin_prefetch(c + kTile, 1);
     }
   }
+};
+
+// Tiles of 16 rows (or columns) each, one after another, and what a row's sums are multiplied with.
+struct Side {
+  const char* tiles;
+  int64_t apart;  // bytes
+  const float* scales;
+};
+
+// Blocks one after another: each one's results are written while the next is multiplied.
+template <class Scheme>
+class Blocks {
+ public:
+  // Two tiles of rows times two of columns. Both sides' scales are read until the next block is done.
+  TOKENLENSE_AMX void multiply(const Side& left, const Side& right, int64_t steps, const Place& to, Ahead* next_columns = nullptr) {
+    Block<Scheme> block{left.tiles, left.tiles + left.apart, right.tiles, right.tiles + right.apart, steps, sums_[which_],
+                        to,         &results_,               next_columns};
+    Scheme::multiply(block);
+    results_.finish();
+    results_.begin(sums_[which_], to, left.scales, right.scales);
+    which_ ^= 1;
+  }
+  TOKENLENSE_AMX void finish() { results_.finish(); }
+
+ private:
+  alignas(64) char sums_[2][Scheme::kLevels * kLevelBytes];
+  Results<Scheme> results_;
+  int which_ = 0;
 };
 
 }  // namespace tokenlense::amx

@@ -78,24 +78,19 @@ struct Product {
       Scheme::rows(rows + at * pitch + part.deep, pitch, m - at, part.depth, left + i * left_bytes, scales + i * kTile);
     }
     const Tiles configured;
-    alignas(64) char sums[2][Scheme::kLevels * kLevelBytes];
-    Results<Scheme> results;
-    int which = 0;
+    Blocks<Scheme> blocks;
     for (int64_t j = pair; j < last_pair; ++j) {
-      const char* right = part.piece.tiles + 2 * j * right_bytes;
+      const Side right{part.piece.tiles + 2 * j * right_bytes, right_bytes, part.piece.scales + j * kPair};
       Ahead next_columns;
-      if (j + 1 < last_pair) next_columns = {right + 2 * right_bytes, 2 * right_bytes, pairs * part.steps() * Scheme::kProducts};
-      for (int64_t i = 0; i < pairs; ++i, which ^= 1) {
-        const char* from = left + 2 * i * left_bytes;
+      if (j + 1 < last_pair)
+        next_columns = {right.tiles + 2 * right_bytes, 2 * right_bytes, pairs * part.steps() * Scheme::kProducts};
+      for (int64_t i = 0; i < pairs; ++i) {
         const int64_t r = row + i * kPair, c = part.first + j * kPair;
-        const Place to{result + r * n + c, n, std::min(kPair, m - r), std::min(kPair, n - c), part.deep > 0};
-        Block<Scheme> block{from, from + left_bytes, right, right + right_bytes, part.steps(), sums[which], to, &results, &next_columns};
-        Scheme::multiply(block);
-        results.finish();
-        results.begin(sums[which], to, scales + i * kPair, part.piece.scales + j * kPair);
+        blocks.multiply({left + 2 * i * left_bytes, left_bytes, scales + i * kPair}, right, part.steps(),
+                        {result + r * n + c, n, std::min(kPair, m - r), std::min(kPair, n - c), part.deep > 0}, &next_columns);
       }
     }
-    results.finish();
+    blocks.finish();
   }
 };
 

@@ -70,6 +70,9 @@ class AttentionWatch {
   AttentionWatch* before_;
 };
 
+class AmxAttention;
+struct AttentionBlock;
+
 /// Packed cotangents of one causal attention, float32 on CPU. Holds what all outputs share: probabilities and transposes.
 class AttentionKernel {
  public:
@@ -77,6 +80,7 @@ class AttentionKernel {
   AttentionKernel(at::Tensor rotated, AttentionShape shape);
   /// For cotangents, by these rules; pairs for DeepLIFT's.
   AttentionKernel(at::Tensor rotated, AttentionShape shape, Rules rules);
+  ~AttentionKernel();
 
   /// What one kernel holds.
   static int64_t bytes(int64_t batch, int64_t length, const AttentionShape& shape);
@@ -97,6 +101,9 @@ class AttentionKernel {
   at::Tensor build_probabilities();
   void flip_probabilities();
   void take_pairs();
+  void block_scores(const AttentionBlock& block, float* d) const;
+  void block_results(const AttentionBlock& block, const float* d) const;
+
   at::Tensor rotated_;
   AttentionShape shape_;
   int64_t batch_, length_, padded_;  // keys padded to whole vectors
@@ -106,6 +113,7 @@ class AttentionKernel {
   at::Tensor sums_;                  // [batch, heads, length], of probabilities_'s rows; undefined where they are one
   at::Tensor cap_slopes_;            // [batch, heads, length, padded]; undefined where scores are not capped
   float score_factor_ = 1;           // of what comes through the scores
+  std::unique_ptr<AmxAttention> amx_;  // in place of values_t_ and probabilities_t_
 };
 
 }  // namespace tokenlense

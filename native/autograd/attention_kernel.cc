@@ -3,14 +3,14 @@
 #include <cstring>
 #include <limits>
 
-#include "attention.h"
+#include "amx_attention.h"
 #include "gemm.h"
 #include "rows.h"
 
 namespace tokenlense {
 namespace {
 
-constexpr int64_t kBlock = 64;  // query rows at a time: a block of scores against 400 keys is 100 KiB
+constexpr int64_t kBlock = AttentionBlock::kRows;
 
 // Softmax of scores·scale over keys first…position, zero elsewhere.
 TOKENLENSE_VECTORISED void softmax_row(float* row, int64_t first, int64_t position, int64_t padded, float scale) {
@@ -80,14 +80,20 @@ AttentionKernel::AttentionKernel(at::Tensor rotated, AttentionShape shape, Rules
     : rotated_(std::move(rotated)), shape_(shape), batch_(rotated_.size(0)), length_(rotated_.size(1)), padded_((length_ + 15) / 16 * 16) {
   const at::Tensor capped = build_probabilities();
   if (capped.defined()) cap_slopes_ = shape_.scoring.cap_slope(capped, rules).contiguous();
+  // Half of a product's relevance to each factor: values and probabilities, then queries and keys.
+  const float mixing = rules == Rules::attnlrp ? 0.5 : 1;
+  score_factor_ = mixing * mixing;
+  if (rules != Rules::deeplift && AmxAttention::serves(length_)) {
+    amx_ = std::make_unique<AmxAttention>(rotated_, shape_, probabilities_, mixing);
+    return;
+  }
   flip_probabilities();
   if (rules == Rules::deeplift) take_pairs();
-  if (rules == Rules::attnlrp) {  // half of a product's relevance to each factor: values and probabilities, then queries and keys
-    probabilities_t_.mul_(0.5);
-    score_factor_ = 0.25;
-  }
+  if (mixing != 1) probabilities_t_.mul_(mixing);
   values_t_ = transposed(shape_.values());
 }
+
+AttentionKernel::~AttentionKernel() = default;
 
 // The heads' columns from `column` on, [batch, kv_heads, dim, padded].
 at::Tensor AttentionKernel::transposed(int64_t column) const {
@@ -113,7 +119,9 @@ void AttentionKernel::take_pairs() {
 
 int64_t AttentionKernel::bytes(int64_t batch, int64_t length, const AttentionShape& shape) {
   const int64_t matrices = shape.scoring.softcap > 0 ? 3 : 2;
-  return batch * (length + 15) * (matrices * shape.heads * length + 2 * shape.kv_heads * shape.dim) * static_cast<int64_t>(sizeof(float));
+  const int64_t plain =
+      batch * (length + 15) * (matrices * shape.heads * length + 2 * shape.kv_heads * shape.dim) * static_cast<int64_t>(sizeof(float));
+  return AmxAttention::serves(length) ? plain + AmxAttention::bytes(batch, length, shape) : plain;
 }
 
 // Returns the scores before they were capped; undefined where they are not.
@@ -175,24 +183,39 @@ at::Tensor AttentionKernel::forward() const {
   return result;
 }
 
+// Plain products of a block, as AmxAttention's.
+void AttentionKernel::block_scores(const AttentionBlock& block, float* d) const {
+  const float* values_t = values_t_.const_data_ptr<float>() + (block.sequence * shape_.kv_heads + block.group) * shape_.dim * padded_;
+  gemm_tile(block.last - block.first, std::min(padded_, (block.last + 15) / 16 * 16), shape_.dim, block.g, block.g_pitch, values_t, padded_,
+            d + (block.first - block.start) * padded_, padded_, false);
+}
+void AttentionKernel::block_results(const AttentionBlock& block, const float* d) const {
+  thread_local std::vector<float> turned;
+  turned.resize(kBlock * padded_);
+  const auto [sequence, head, group, start, first, last, floor, g, g_pitch, queries, keys, values] = block;
+  const int64_t width = shape_.width(), dim = shape_.dim, rows = last - first;
+  const float* saved = rotated_.const_data_ptr<float>() + sequence * length_ * width;
+  const float* p_t = probabilities_t_.const_data_ptr<float>() + (sequence * shape_.heads + head) * length_ * length_;
+  d += (first - start) * padded_;
+  gemm_tile(rows, dim, last, d, padded_, saved + shape_.keys() + group * dim, width, queries + (first - floor) * width, width, false);
+  transpose_tile(d + floor, padded_, turned.data(), kBlock, rows, last - floor);
+  gemm_tile(last - floor, dim, rows, turned.data(), kBlock, saved + first * width + head * dim, width, keys, width, true);
+  gemm_tile(last - floor, dim, rows, p_t + floor * length_ + first, length_, g, g_pitch, values, width, true);
+}
+
 void AttentionKernel::backward(const float* g, float* out, const std::vector<Rows>& segments) const {
   const int64_t width = shape_.width(), dim = shape_.dim, out_width = shape_.heads * dim, groups = shape_.kv_heads;
   const float scale = shape_.scoring.scale * score_factor_;
   const float* sums = sums_.defined() ? sums_.const_data_ptr<float>() : nullptr;
   const float* slopes = cap_slopes_.defined() ? cap_slopes_.const_data_ptr<float>() : nullptr;
-  const float *base = rotated_.const_data_ptr<float>(), *values_t = values_t_.const_data_ptr<float>();
-  const float *p = probabilities_.const_data_ptr<float>(), *p_t = probabilities_t_.const_data_ptr<float>();
+  const float* p = probabilities_.const_data_ptr<float>();
 
   // One task per output and key/value head: it owns those columns of the result, so nothing is shared between threads.
   share_tasks(static_cast<int64_t>(segments.size()) * groups, [&](int64_t task) {
-    thread_local std::vector<float> d, d_t;
-    d.resize(kBlock * padded_), d_t.resize(kBlock * padded_);
+    thread_local std::vector<float> d;
+    d.resize(kBlock * padded_);
     const Rows& segment = segments[task / groups];
-    const int64_t group = task % groups, b = segment.sequence;
-    const float* saved = base + b * length_ * width;
-    const float* key_rows = saved + shape_.keys() + group * dim;
-    const float* v_t = values_t + (b * groups + group) * dim * padded_;
-    const int64_t floor = segment.floor;
+    const int64_t group = task % groups, floor = segment.floor;
     float *rows_out = out + segment.out_offset * width, *keys_out = rows_out + shape_.keys() + group * dim,
           *values_out = rows_out + shape_.values() + group * dim;
     const int64_t first_head = group * shape_.group(), query_columns = shape_.group() * dim;
@@ -205,19 +228,26 @@ void AttentionKernel::backward(const float* g, float* out, const std::vector<Row
     for (int64_t i = segment.low / kBlock * kBlock; i < segment.high; i += kBlock) {
       const int64_t first = std::max(i, segment.low), last = std::min(i + kBlock, segment.high), rows = last - first;
       const int64_t columns = std::min(padded_, (last + 15) / 16 * 16);
+      float* from = d.data() + (first - i) * padded_;
+      if (amx_ && rows < kBlock) std::fill(d.begin(), d.end(), 0.f);
       for (int64_t h = first_head; h < first_head + shape_.group(); ++h) {
-        const float* go = g + (segment.in_offset + first - segment.low) * out_width + h * dim;
-        const float* queries = saved + first * width + h * dim;
-        const int64_t head = b * shape_.heads + h;
-        gemm_tile(rows, columns, dim, go, out_width, v_t, padded_, d.data(), padded_, false);
-        const int64_t row = head * length_ + first;
-        softmax_backward(d.data(), padded_, p + row * padded_, padded_, sums ? sums + row : nullptr,
-                         slopes ? slopes + row * padded_ : nullptr, rows, columns, scale);
-        gemm_tile(rows, dim, last, d.data(), padded_, key_rows, width, rows_out + (first - floor) * width + h * dim, width, false);
-        transpose_tile(d.data() + floor, padded_, d_t.data(), kBlock, rows, last - floor);
-        gemm_tile(last - floor, dim, rows, d_t.data(), kBlock, queries, width, keys_out, width, true);
-        gemm_tile(last - floor, dim, rows, p_t + (head * length_ + floor) * length_ + first, length_, go, out_width, values_out, width,
-                  true);
+        const AttentionBlock block{segment.sequence,
+                                   h,
+                                   group,
+                                   i,
+                                   first,
+                                   last,
+                                   floor,
+                                   g + (segment.in_offset + first - segment.low) * out_width + h * dim,
+                                   out_width,
+                                   rows_out + h * dim,
+                                   keys_out,
+                                   values_out};
+        amx_ ? amx_->scores(block, d.data(), padded_) : block_scores(block, d.data());
+        const int64_t row = (segment.sequence * shape_.heads + h) * length_ + first;
+        softmax_backward(from, padded_, p + row * padded_, padded_, sums ? sums + row : nullptr, slopes ? slopes + row * padded_ : nullptr,
+                         rows, columns, scale);
+        amx_ ? amx_->results(block, d.data(), padded_) : block_results(block, d.data());
       }
     }
   });

@@ -36,12 +36,12 @@ const sizes = fc
       ...size,
       heads: size.kvHeads * group,
       vocabulary: 40,
-      context: 96,
+      context: 160,
       attention: { ...attention, rotary: 2 * Math.min(rotary, Math.floor(size.headDim / 2)) },
     }),
   );
 const lengths = fc
-  .oneof(fc.integer({ min: 2, max: 20 }), fc.integer({ min: 62, max: 68 }))
+  .oneof(fc.integer({ min: 2, max: 20 }), fc.integer({ min: 62, max: 68 }), fc.integer({ min: 96, max: 140 }))
   .chain((length) => fc.record({ length: fc.constant(length), prompt: fc.integer({ min: 1, max: length - 1 }) }));
 
 type Check = (models: NativeModel[], text: { ids: Int32Array; promptLength: number }, size: Sizes) => Promise<void>;
@@ -70,6 +70,40 @@ describe("attention's variants on random models", () => {
         ).toBeLessThan(1e-5);
       }
     });
+  });
+
+  // Where the processor has tiles, packed cotangents of this many positions go by them. Sequential paths ask for the last rows only.
+  it("are the same packed as batched, with wide heads in longer texts", { timeout: 300_000 }, async () => {
+    const shape = fc.record({
+      length: fc.integer({ min: 96, max: 140 }),
+      headDim: fc.constantFrom(30, 64, 70),
+      kvHeads: fc.integer({ min: 1, max: 2 }),
+      group: fc.integer({ min: 1, max: 2 }),
+      window: fc.constantFrom(0, 50),
+      softcap: fc.constantFrom(0, 3),
+      outputs: fc.integer({ min: 1, max: 3 }),
+      seed: fc.nat({ max: 2 ** 30 }),
+    });
+    await fc.assert(
+      fc.asyncProperty(shape, async ({ length, headDim, kvHeads, group, window, softcap, outputs, seed }) => {
+        const attention = { ...(window > 0 && { window }), ...(softcap > 0 && { softcap }) };
+        const size = { layers: 2, heads: kvHeads * group, kvHeads, headDim, width: 24, hidden: 32, vocabulary: 40 };
+        const [model] = await randomModels({ ...size, context: 160, attention }, seed, FAMILY);
+        const text = { ids: randomIds(length, size.vocabulary, seed), promptLength: length - outputs };
+        const plans: AttributionPlan[] = [
+          rulesPlan(text, "gradient", undefined, LOGIT),
+          rulesPlan(text, "attnlrp", undefined, LOGIT),
+          { ...straightPlan(text, 1), path: "sequential", step: LOGIT },
+        ];
+        for (const plan of plans) {
+          const packed = await run(model as NativeModel, { ...plan, engine: "ragged" });
+          const batched = await run(model as NativeModel, { ...plan, engine: "batched" });
+          expect(relativeError(packed.scores, batched.scores), plan.kind).toBeLessThan(5e-5);
+        }
+        model?.dispose();
+      }),
+      { numRuns: 12, seed: 20261127 },
+    );
   });
 
   it("have the relevance of plain ATen with constant factors (AttnLRP)", async () => {

@@ -78,12 +78,13 @@ TOKENLENSE_AMX inline __m512i pick(__m512i a, const Order& order, __m512i b) {
   return _mm512_permutex2var_epi8(a, _mm512_load_si512(order.at), b);
 }
 
-// A left tile: 16 rows of 64 values; a tile for each digit one after another, the first digits' first.
+// A left tile: 16 rows of 64 values; a tile for each digit one after another, the first digits' first. The next 16 rows are fetched.
 template <int digits, class Value>
 TOKENLENSE_AMX inline void left_tile(const Value* from, int64_t pitch, int64_t rows, int64_t depth, const float* scale, Digit* to) {
   for (int64_t r = 0; r < kTile; ++r, from += pitch, to += kStep) {
     __m512i d[4] = {};
     if (r < rows) {
+      for (int i = 0; i < 4; ++i) _mm_prefetch(reinterpret_cast<const char*>(from + kTile * pitch + i * kTile), _MM_HINT_T0);
       const __m512 by = _mm512_set1_ps(scale[r]);
       for (int i = 0; i < 4; ++i) d[i] = digits_of<digits>(load16(from + i * kTile, mask_of(depth - i * kTile)), by);
     }

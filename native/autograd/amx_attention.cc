@@ -23,12 +23,15 @@ static_assert(kRows == Scheme::kStep);  // a block of queries is one step of wha
 
 constexpr int64_t kLeast = 96;  // positions; below, cutting takes as long as it saves
 
-constexpr int64_t tile_bytes(int64_t depth) { return ceil_to(depth, Scheme::kStep) / Scheme::kStep * 3 * kTileBytes; }
+constexpr int64_t kStepBytes = Scheme::kLeft * kTileBytes;  // of 16 rows, or columns: three digits of either
+static_assert(Scheme::kLeft == Scheme::kRight);
+
+constexpr int64_t steps_of(int64_t depth) { return ceil_to(depth, Scheme::kStep) / Scheme::kStep; }
+constexpr int64_t tile_bytes(int64_t depth) { return steps_of(depth) * kStepBytes; }
 constexpr int64_t side_bytes(int64_t count, int64_t depth) { return ceil_to(count, kPair) / kTile * tile_bytes(depth); }
 
 TOKENLENSE_AMX void cut_rows(const float* from, int64_t pitch, int64_t rows, int64_t depth, char* to, float* scales) {
-  for (int64_t i = 0; i < rows; i += kTile, to += tile_bytes(depth))
-    Scheme::rows(from + i * pitch, pitch, rows - i, depth, to, scales + i);
+  for (int64_t i = 0; i < rows; i += kTile, to += tile_bytes(depth)) Scheme::rows(from + i * pitch, pitch, rows - i, depth, to, scales + i);
 }
 TOKENLENSE_AMX void cut_columns(const float* from, int64_t pitch, int64_t columns, int64_t depth, char* to, float* scales) {
   for (int64_t i = 0; i < columns; i += kPair, to += 2 * tile_bytes(depth))
@@ -65,17 +68,10 @@ template <class Kept>
 Side side_of(const Kept& kept, int64_t i) {
   return {kept.tiles_of(i), kept.apart, kept.scales_of(i)};
 }
-Side operator+(const Side& side, int64_t pairs) {
-  return {side.tiles + 2 * pairs * side.apart, side.apart, side.scales + pairs * kPair};
-}
+Side operator+(const Side& side, int64_t pairs) { return {side.tiles + 2 * pairs * side.apart, side.apart, side.scales + pairs * kPair}; }
 
-// left [rows, depth] times right [depth, columns], the rows from `first` on: into c or onto it.
-struct Result {
-  float* c;
-  int64_t pitch, first, rows, columns;
-  bool accumulate;
-};
-TOKENLENSE_AMX void multiply(Blocks<Scheme>& blocks, const Side& left, const Side& right, int64_t steps, const Result& to) {
+// All rows and columns of a result, block by block.
+TOKENLENSE_AMX void multiply(Blocks<Scheme>& blocks, const Side& left, const Side& right, int64_t steps, const Place& to) {
   for (int64_t j = 0; j < to.columns; j += kPair)
     for (int64_t i = to.first / kPair * kPair; i < to.rows; i += kPair)
       blocks.multiply(left + i / kPair, right + j / kPair, steps,
@@ -94,47 +90,49 @@ int64_t AmxAttention::bytes(int64_t batch, int64_t length, const AttentionShape&
 }
 
 AmxAttention::AmxAttention(const at::Tensor& rotated, const AttentionShape& shape, const at::Tensor& probabilities, float mixing)
-    : batch_(rotated.size(0)), length_(rotated.size(1)), shape_(shape) {
+    : shape_(shape) {
+  const int64_t batch = rotated.size(0), length = rotated.size(1);
   const auto make = [&](int64_t heads, int64_t count, int64_t depth) {
-    return Kept{at::empty({batch_ * heads, side_bytes(count, depth)}, rotated.options().dtype(at::kByte)),
-                at::empty({batch_ * heads, ceil_to(count, kPair)}, rotated.options()), tile_bytes(depth)};
+    return Kept{at::empty({batch * heads, side_bytes(count, depth)}, rotated.options().dtype(at::kByte)),
+                at::empty({batch * heads, ceil_to(count, kPair)}, rotated.options()), tile_bytes(depth)};
   };
-  values_ = make(shape.kv_heads, length_, shape.dim), keys_ = make(shape.kv_heads, shape.dim, length_);
-  queries_ = make(shape.heads, shape.dim, length_), mixing_ = make(shape.heads, length_, length_);
+  values_ = make(shape.kv_heads, length, shape.dim), keys_ = make(shape.kv_heads, shape.dim, length);
+  queries_ = make(shape.heads, shape.dim, length), mixing_ = make(shape.heads, length, length);
   const int64_t width = shape.width(), dim = shape.dim, padded = probabilities.size(-1);
   const float *base = rotated.const_data_ptr<float>(), *p = probabilities.const_data_ptr<float>();
-  share_tasks(batch_ * shape.kv_heads, [&](int64_t t) {
-    const float* from = base + t / shape.kv_heads * length_ * width + t % shape.kv_heads * dim;
-    cut_turned(from + shape.values(), width, length_, dim, values_.tiles_of(t), values_.scales_of(t));
-    cut_columns(from + shape.keys(), width, dim, length_, keys_.tiles_of(t), keys_.scales_of(t));
+  share_tasks(batch * shape.kv_heads, [&](int64_t t) {
+    const float* from = base + t / shape.kv_heads * length * width + t % shape.kv_heads * dim;
+    cut_turned(from + shape.values(), width, length, dim, values_.tiles_of(t), values_.scales_of(t));
+    cut_columns(from + shape.keys(), width, dim, length, keys_.tiles_of(t), keys_.scales_of(t));
   });
-  share_tasks(batch_ * shape.heads, [&](int64_t t) {
-    cut_columns(base + t / shape.heads * length_ * width + t % shape.heads * dim, width, dim, length_, queries_.tiles_of(t),
+  share_tasks(batch * shape.heads, [&](int64_t t) {
+    cut_columns(base + t / shape.heads * length * width + t % shape.heads * dim, width, dim, length, queries_.tiles_of(t),
                 queries_.scales_of(t));
-    float* turned = Scratch(length_ * length_ * 4).take<float>(length_ * length_);
-    transpose_tile(p + t * length_ * padded, padded, turned, length_, length_, length_);
-    cut_rows(turned, length_, length_, length_, mixing_.tiles_of(t), mixing_.scales_of(t));
+    const at::Tensor memory = at::empty({length, length}, rotated.options());  // not Scratch's, which the thread keeps
+    float* turned = memory.data_ptr<float>();
+    transpose_tile(p + t * length * padded, padded, turned, length, length, length);
+    cut_rows(turned, length, length, length, mixing_.tiles_of(t), mixing_.scales_of(t));
   });
   if (mixing != 1) mixing_.scales.mul_(mixing);
 }
 
 TOKENLENSE_AMX void AmxAttention::scores(const AttentionBlock& block, float* d, int64_t pitch) const {
-  const int64_t dim = shape_.dim, apart = tile_bytes(dim), skipped = block.first - block.start, rows = block.last - block.first;
+  const int64_t dim = shape_.dim, skipped = block.first - block.start, rows = block.last - block.first;
   Scratch scratch(side_bytes(kRows, dim) + kRows * 4);
   char* tiles = scratch.take<char>(side_bytes(kRows, dim));
   float* scales = scratch.take<float>(kRows);
   cut_rows(block.g, block.g_pitch, rows, dim, tiles, scales);
   const Tiles configured;
   Blocks<Scheme> blocks;
-  multiply(blocks, {tiles, apart, scales}, side_of(values_, block.sequence * shape_.kv_heads + block.group), apart / (3 * kTileBytes),
-           {d + skipped * pitch, pitch, 0, rows, ceil_to(block.last, kTile), false});
+  multiply(blocks, {tiles, tile_bytes(dim), scales}, side_of(values_, block.sequence * shape_.kv_heads + block.group), steps_of(dim),
+           {d + skipped * pitch, pitch, rows, block.columns()});
   blocks.finish();
 }
 
 TOKENLENSE_AMX void AmxAttention::results(const AttentionBlock& block, const float* d, int64_t pitch) const {
   const int64_t dim = shape_.dim, width = shape_.width(), keys = block.last, skipped = block.first - block.start;
   const int64_t group = block.sequence * shape_.kv_heads + block.group, head = block.sequence * shape_.heads + block.head;
-  const int64_t step = block.start / kRows * 3 * kTileBytes, along = side_bytes(kRows, keys), across = side_bytes(keys, kRows),
+  const int64_t step = block.start / kRows * kStepBytes, along = side_bytes(kRows, keys), across = side_bytes(keys, kRows),
                 cotangents = side_bytes(dim, kRows), floats = kRows * (dim + keys + 1) + ceil_to(keys, kPair) + ceil_to(dim, kPair);
   Scratch scratch(along + across + cotangents + 4 * floats + 8 * kBytes);
   float* g = scratch.take<float>(kRows * dim);
@@ -156,13 +154,13 @@ TOKENLENSE_AMX void AmxAttention::results(const AttentionBlock& block, const flo
   const Tiles configured;
   Blocks<Scheme> blocks;
   const auto at = [&](float* result, int64_t row) { return result + (row - block.floor) * width; };
-  multiply(blocks, {along_tiles, tile_bytes(keys), along_scales}, side_of(keys_, group), tile_bytes(keys) / (3 * kTileBytes),
-           {at(block.queries, block.start), width, skipped, block.last - block.start, dim, false});
+  multiply(blocks, {along_tiles, tile_bytes(keys), along_scales}, side_of(keys_, group), steps_of(keys),
+           {at(block.queries, block.start), width, block.last - block.start, dim, false, skipped});
   const Side queries = side_of(queries_, head), mixing = side_of(mixing_, head);
   multiply(blocks, {across_tiles, tile_bytes(kRows), across_scales}, {queries.tiles + step, queries.apart, queries.scales}, 1,
-           {at(block.keys, 0), width, block.floor, keys, dim, true});
+           {at(block.keys, 0), width, keys, dim, true, block.floor});
   multiply(blocks, {mixing.tiles + step, mixing.apart, mixing.scales}, {g_tiles, tile_bytes(kRows), g_scales}, 1,
-           {at(block.values, 0), width, block.floor, keys, dim, true});
+           {at(block.values, 0), width, keys, dim, true, block.floor});
   blocks.finish();
 }
 

@@ -13,6 +13,9 @@ struct AttentionBlock {
   const float* g;                 // row `first` of the head's cotangents
   int64_t g_pitch;
   float *queries, *keys, *values;  // the head's columns of the results, row `floor`
+
+  /// Keys that a row may see, in whole vectors.
+  int64_t columns() const { return (last + 15) / 16 * 16; }
 };
 
 /// An attention's cotangents by products of digits, as amx_product's. Holds what all outputs share: queries, keys, values and
@@ -26,7 +29,7 @@ class AmxAttention {
   /// rotated [batch, length, width]; probabilities [batch, heads, length, padded] times `mixing` go with the values.
   AmxAttention(const at::Tensor& rotated, const AttentionShape& shape, const at::Tensor& probabilities, float mixing);
 
-  /// dP = g·Vᵀ into d [kRows, pitch], rows from `start` on, keys up to `last` and some more.
+  /// dP = g·Vᵀ into d [kRows, pitch], rows from `start` on, keys below columns().
   void scores(const AttentionBlock& block, float* d, int64_t pitch) const;
   /// Of dS in d, its other rows zero: into the queries' rows, onto keys' and values'.
   void results(const AttentionBlock& block, const float* d, int64_t pitch) const;
@@ -39,7 +42,6 @@ class AmxAttention {
     char* tiles_of(int64_t i) const { return reinterpret_cast<char*>(tiles.data_ptr<uint8_t>()) + i * tiles.size(1); }
     float* scales_of(int64_t i) const { return scales.data_ptr<float>() + i * scales.size(1); }
   };
-  int64_t batch_, length_;
   AttentionShape shape_;
   Kept values_, keys_, queries_, mixing_;
 };

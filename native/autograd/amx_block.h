@@ -99,8 +99,8 @@ class Blocks {
  public:
   // Two tiles of rows times two of columns. Both sides' scales are read until the next block is done.
   TOKENLENSE_AMX void multiply(const Side& left, const Side& right, int64_t steps, const Place& to, Ahead* next_columns = nullptr) {
-    Block<Scheme> block{left.tiles, left.tiles + left.apart, right.tiles, right.tiles + right.apart, steps, sums_[which_],
-                        to,         &results_,               next_columns};
+    Block<Scheme> block{left.tiles,  left.tiles + left.apart, right.tiles, right.tiles + right.apart, steps, sums_[which_], to, &results_,
+                        next_columns};
     Scheme::multiply(block);
     results_.finish();
     results_.begin(sums_[which_], to, left.scales, right.scales);

@@ -65,7 +65,7 @@ constexpr Order beside(int low, int high) {
   Order order{};
   for (int i = 0; i < 16; ++i)
     order.at[4 * i] = 4 * i + low, order.at[4 * i + 1] = 64 + 4 * i + low, order.at[4 * i + 2] = 4 * i + high,
-    order.at[4 * i + 3] = 64 + 4 * i + high;
+                 order.at[4 * i + 3] = 64 + 4 * i + high;
   return order;
 }
 // Of digits 0 and 1, and of 2 and the next, which of three is none.

@@ -82,8 +82,7 @@ struct Product {
     for (int64_t j = pair; j < last_pair; ++j) {
       const Side right{part.piece.tiles + 2 * j * right_bytes, right_bytes, part.piece.scales + j * kPair};
       Ahead next_columns;
-      if (j + 1 < last_pair)
-        next_columns = {right.tiles + 2 * right_bytes, 2 * right_bytes, pairs * part.steps() * Scheme::kProducts};
+      if (j + 1 < last_pair) next_columns = {right.tiles + 2 * right_bytes, 2 * right_bytes, pairs * part.steps() * Scheme::kProducts};
       for (int64_t i = 0; i < pairs; ++i) {
         const int64_t r = row + i * kPair, c = part.first + j * kPair;
         blocks.multiply({left + 2 * i * left_bytes, left_bytes, scales + i * kPair}, right, part.steps(),
@@ -98,8 +97,8 @@ template <class Scheme, class Weight>
 at::Tensor product(const at::Tensor& rows, const at::Tensor& matrix, bool transposed) {
   const int64_t m = rows.size(0), k = rows.size(1), n = matrix.size(transposed ? 0 : 1);
   at::Tensor result = at::empty({m, n}, rows.options());
-  const Product<Scheme, Weight> product{rows.const_data_ptr<float>(), matrix.const_data_ptr<Weight>(), result.data_ptr<float>(), m, k, n,
-                                        rows.stride(0), transposed};
+  const Product<Scheme, Weight> product{
+      rows.const_data_ptr<float>(), matrix.const_data_ptr<Weight>(), result.data_ptr<float>(), m, k, n, rows.stride(0), transposed};
   product.run({matrix, transposed});
   return result;
 }

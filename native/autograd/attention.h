@@ -106,13 +106,13 @@ class AttentionKernel {
 
   at::Tensor rotated_;
   AttentionShape shape_;
-  int64_t batch_, length_, padded_;  // keys padded to whole vectors
-  at::Tensor values_t_;              // [batch, kv_heads, dim, padded]
-  at::Tensor probabilities_;         // [batch, heads, length, padded], zero for unseen keys: what the softmax's backward goes by
-  at::Tensor probabilities_t_;       // [batch, heads, length (keys), length (queries)]: what the values' goes by
-  at::Tensor sums_;                  // [batch, heads, length], of probabilities_'s rows; undefined where they are one
-  at::Tensor cap_slopes_;            // [batch, heads, length, padded]; undefined where scores are not capped
-  float score_factor_ = 1;           // of what comes through the scores
+  int64_t batch_, length_, padded_;    // keys padded to whole vectors
+  at::Tensor values_t_;                // [batch, kv_heads, dim, padded]
+  at::Tensor probabilities_;           // [batch, heads, length, padded], zero for unseen keys: what the softmax's backward goes by
+  at::Tensor probabilities_t_;         // [batch, heads, length (keys), length (queries)]: what the values' goes by
+  at::Tensor sums_;                    // [batch, heads, length], of probabilities_'s rows; undefined where they are one
+  at::Tensor cap_slopes_;              // [batch, heads, length, padded]; undefined where scores are not capped
+  float score_factor_ = 1;             // of what comes through the scores
   std::unique_ptr<AmxAttention> amx_;  // in place of values_t_ and probabilities_t_
 };
 

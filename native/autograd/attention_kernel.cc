@@ -186,7 +186,7 @@ at::Tensor AttentionKernel::forward() const {
 // Plain products of a block, as AmxAttention's.
 void AttentionKernel::block_scores(const AttentionBlock& block, float* d) const {
   const float* values_t = values_t_.const_data_ptr<float>() + (block.sequence * shape_.kv_heads + block.group) * shape_.dim * padded_;
-  gemm_tile(block.last - block.first, std::min(padded_, (block.last + 15) / 16 * 16), shape_.dim, block.g, block.g_pitch, values_t, padded_,
+  gemm_tile(block.last - block.first, block.columns(), shape_.dim, block.g, block.g_pitch, values_t, padded_,
             d + (block.first - block.start) * padded_, padded_, false);
 }
 void AttentionKernel::block_results(const AttentionBlock& block, const float* d) const {
@@ -227,7 +227,6 @@ void AttentionKernel::backward(const float* g, float* out, const std::vector<Row
     }
     for (int64_t i = segment.low / kBlock * kBlock; i < segment.high; i += kBlock) {
       const int64_t first = std::max(i, segment.low), last = std::min(i + kBlock, segment.high), rows = last - first;
-      const int64_t columns = std::min(padded_, (last + 15) / 16 * 16);
       float* from = d.data() + (first - i) * padded_;
       if (amx_ && rows < kBlock) std::fill(d.begin(), d.end(), 0.f);
       for (int64_t h = first_head; h < first_head + shape_.group(); ++h) {
@@ -246,7 +245,7 @@ void AttentionKernel::backward(const float* g, float* out, const std::vector<Row
         amx_ ? amx_->scores(block, d.data(), padded_) : block_scores(block, d.data());
         const int64_t row = (segment.sequence * shape_.heads + h) * length_ + first;
         softmax_backward(from, padded_, p + row * padded_, padded_, sums ? sums + row : nullptr, slopes ? slopes + row * padded_ : nullptr,
-                         rows, columns, scale);
+                         rows, block.columns(), scale);
         amx_ ? amx_->results(block, d.data(), padded_) : block_results(block, d.data());
       }
     }

@@ -82,7 +82,7 @@ describe("comparing", () => {
     await page.reload();
     await eventually(() => cells(page, "Agreement, table")).toEqual(wanted(1));
     const chart = page.getByRole("region", { name: "Agreement at each output" });
-    expect(await chart.locator('g[aria-label="dot"] path').count()).toBe(3 * 4 * 3);
+    await eventually(() => chart.locator('g[aria-label="dot"] path').count()).toBe(3 * 4 * 3);
     await chart.getByRole("button", { name: /as a table/ }).click();
     const [first] = compare(results, { topK: 1 });
     const rows = await cells(page, "Agreement at each output, table");

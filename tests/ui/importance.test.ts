@@ -27,7 +27,7 @@ describe("token importance", () => {
     const count = (token: string) => places.filter((place) => place.token === token).length;
     const sorted = (figure: (token: string) => number) => names.toSorted((a, b) => figure(b) - figure(a));
     await eventually(() => tokens(page)).toEqual(sorted(sum));
-    expect(await bars(page).allTextContents()).toEqual(sorted(sum));
+    await eventually(() => bars(page).allTextContents()).toEqual(sorted(sum));
     expect(await table(page).getByRole("row").nth(1).getByRole("cell").nth(1).textContent()).toBe(
       sum("sky").toFixed(2),
     );

@@ -13,7 +13,7 @@ const open = browserForTests();
 const server = (options: ServeOptions = {}) => served([], { models: [model], ...options });
 
 /** Long enough to be seen at work and cancelled: as it stands it would take minutes. */
-const long = { prompt: "word ".repeat(12).trim(), continuation: "word ".repeat(4).trim() };
+const long = { prompt: "word ".repeat(12).trim(), continuation: "word ".repeat(4).trim(), steps: "1000" };
 
 const choose = async (page: Page, label: string, option: string) => {
   await page.getByRole("combobox", { name: label, exact: true }).click();
@@ -31,7 +31,7 @@ async function runLong(page: Page): Promise<void> {
   await page.getByText("Given text").click();
   await page.getByLabel("What follows the prompt").fill(long.continuation);
   await choose(page, "Method", "sequential_integrated_gradients");
-  await page.getByLabel("Steps", { exact: true }).fill("60");
+  await page.getByLabel("Steps", { exact: true }).fill(long.steps);
   await run(page);
 }
 
@@ -71,7 +71,7 @@ describe("a new attribution", () => {
     await expect
       .poll(() => page.getByLabel("What follows the prompt").inputValue(), patience)
       .toBe(` ${long.continuation}`);
-    expect(await page.getByLabel("Steps", { exact: true }).inputValue()).toBe("60");
+    expect(await page.getByLabel("Steps", { exact: true }).inputValue()).toBe(long.steps);
 
     // Another one waits for it.
     await run(page);

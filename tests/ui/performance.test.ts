@@ -43,13 +43,15 @@ describe("performance", () => {
     const page = await open(await served([], { folder: await measuredFolder() }), "performance");
     await eventually(() => headings(page).allTextContents()).toEqual(titles);
     for (const title of titles)
-      expect(await chart(page, title).locator("svg :is(circle, rect, path)").count()).toBeGreaterThan(7);
+      await eventually(() => chart(page, title).locator("svg :is(circle, rect, path)").count()).toBeGreaterThan(7);
     expect((await tableOf(page, "Tokens per second")).slice(1).sort()).toEqual(
       rates(runs["bench-new"] as Report).sort(),
     );
     const points = await tableOf(page, "Speed against faithfulness");
     expect(points).toHaveLength(1 + 8);
-    expect(await chart(page, "Speed against faithfulness").locator('g[aria-label="dot"] path').count()).toBe(8);
+    await eventually(() => chart(page, "Speed against faithfulness").locator('g[aria-label="dot"] path').count()).toBe(
+      8,
+    );
   });
 
   it("sets several runs side by side, as the address has them", async () => {
@@ -66,7 +68,7 @@ describe("performance", () => {
     ]);
     expect(rows).toHaveLength(8);
     for (const [, , after, before] of rows) expect(Number(before) / Number(after)).toBeCloseTo(2, 1);
-    expect(await chart(page, "Runs beside one another").locator('g[aria-label="dot"] path').count()).toBe(16);
+    await eventually(() => chart(page, "Runs beside one another").locator('g[aria-label="dot"] path').count()).toBe(16);
 
     await page.getByRole("checkbox", { name: /^bench-new/ }).click();
     await page.getByRole("checkbox", { name: /^Stored results/ }).click();

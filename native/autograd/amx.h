@@ -23,10 +23,7 @@ at::Tensor amx_product(const at::Tensor& rows, const at::Tensor& matrix, bool tr
 
 constexpr int64_t kMostFewRows = 128;
 
-/// Of at most kMostFewRows rows, matrix [n, k] as it lies in memory, which bounds it.
-/// A float32 is the sum of three bfloat16, a float16 of two; of the products of these parts all that reach a float32's last bit are
-/// summed in float32, the small ones first (Henry, Tang, Heinecke 2019, "Leveraging the bfloat16 Artificial Intelligence Datatype For
-/// Higher-Precision Computations"). Beside a bfloat16 matrix 16 bits, as above.
+/// Of at most kMostFewRows rows, matrix [n, k] as it lies in memory, which bounds it; as precise as amx_product where `transposed`.
 at::Tensor amx_few_rows_product(const at::Tensor& rows, const at::Tensor& matrix);
 
 /// While it lives, amx_product on this thread keeps its matrices as tiles, and the matrices, for the next product with them, as far as

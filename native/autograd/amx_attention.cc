@@ -72,11 +72,13 @@ Side operator+(const Side& side, int64_t pairs) { return {side.tiles + 2 * pairs
 
 // All rows and columns of a result, block by block.
 TOKENLENSE_AMX void multiply(Blocks<Scheme>& blocks, const Side& left, const Side& right, int64_t steps, const Place& to) {
+  Ahead nothing;
   for (int64_t j = 0; j < to.columns; j += kPair)
     for (int64_t i = to.first / kPair * kPair; i < to.rows; i += kPair)
       blocks.multiply(left + i / kPair, right + j / kPair, steps,
                       {to.c + i * to.pitch + j, to.pitch, std::min(kPair, to.rows - i), std::min(kPair, to.columns - j), to.accumulate,
-                       std::max<int64_t>(0, to.first - i)});
+                       std::max<int64_t>(0, to.first - i)},
+                      nothing);
 }
 
 }  // namespace

@@ -1,7 +1,8 @@
 #pragma once
 #include "amx_tiles.h"
 
-// A block of a product, two tiles of rows times two of columns, and what goes on beside its multiplication. Only for amx_product.cc.
+// A block of a product, two tiles of rows times two of columns or, tall, four times one, and what goes on beside its multiplication. Only
+// for files that do not run where has_amx() is false.
 
 namespace tokenlense::amx {
 
@@ -36,7 +37,9 @@ template <class Scheme>
 class Results {
  public:
   // What is left of the last is finished already. rows, columns: what their sums are multiplied with.
+  template <bool tall>
   void begin(const void* sums, const Place& to, const float* rows, const float* columns) {
+    static_assert(!tall);
     sums_ = static_cast<const char*>(sums), to_ = to, rows_ = rows, columns_ = columns, next_ = to.first;
   }
   TOKENLENSE_AMX void some(int64_t rows) {
@@ -63,21 +66,69 @@ class Results {
   int64_t next_ = 0;
 };
 
-// Two tiles of rows times two of columns, and what is done beside.
+// The same of a product that is wanted with its columns as rows: transposed tile by tile. What Place says is of the result.
 template <class Scheme>
+class Turned {
+ public:
+  template <bool tall>
+  void begin(const void* sums, const Place& to, const float* rows, const float* columns) {
+    sums_ = static_cast<const char*>(sums), to_ = to, rows_ = rows, columns_ = columns, next_ = 0, across_ = tall ? 1 : 2;
+  }
+  TOKENLENSE_AMX void some(int64_t rows) {
+    for (const int64_t last = std::min(next_ + rows, 4 / across_ * kTile); next_ < last; ++next_) {
+      const int64_t r = next_ % kTile, tile = next_ / kTile;
+      for (int64_t b = 0; b < across_; ++b)
+        _mm512_store_ps(tiles_[b] + r * kTile,
+                        Scheme::sum(sums_ + ((tile * across_ + b) * kWords + r * kTile) * 4, rows_[next_], columns_ + b * kTile));
+      if (r == kTile - 1)
+        for (int64_t b = 0; b < across_; ++b) put(tile, b);
+    }
+  }
+  TOKENLENSE_AMX void finish() { some(4 * kTile); }
+
+ private:
+  TOKENLENSE_AMX void put(int64_t tile, int64_t b) {
+    transpose16(tiles_[b]);
+    const __mmask16 mask = mask_of(to_.columns - tile * kTile);
+    float* c = to_.c + b * kTile * to_.pitch + tile * kTile;
+    for (int64_t r = 0; r < std::min(kTile, to_.rows - b * kTile); ++r, c += to_.pitch) {
+      __m512 sum = _mm512_load_ps(tiles_[b] + r * kTile);
+      if (to_.accumulate) sum = _mm512_add_ps(sum, _mm512_maskz_loadu_ps(mask, c));
+      _mm512_mask_storeu_ps(c, mask, sum);
+    }
+  }
+
+  alignas(64) float tiles_[2][kWords];
+  const char* sums_ = nullptr;
+  Place to_;
+  const float *rows_ = nullptr, *columns_ = nullptr;
+  int64_t next_ = 4 * kTile, across_ = 1;
+};
+
+// Tiles of 16 rows (or columns) each, one after another, and what a row's sums are multiplied with.
+struct Side {
+  const char* tiles;
+  int64_t apart;  // bytes
+  const float* scales;
+
+  const char* at(int64_t tile) const { return tiles + tile * apart; }
+};
+
+// What is multiplied, and what is done beside: the results before, and some more.
+template <class Scheme, class Before, class More>
 struct Block {
-  const char *left0, *left1, *right0, *right1;
+  Side left, right;
   int64_t steps;
   char* sums;
   Place to;
-  Results<Scheme>* before;
-  Ahead* next_columns;
+  Before& before;
+  More& more;
   int64_t each = (kPair - 1) / (steps * Scheme::kProducts) + 1;  // rows of results at a time
   int64_t fetched = to.first;                                    // rows of c
 
   TOKENLENSE_AMX void beside() {
-    before->some(each);
-    if (next_columns) next_columns->some();
+    before.some(each);
+    more.some();
     for (const int64_t last = std::min(fetched + each, to.rows); fetched < last; ++fetched) {
       const float* c = to.c + fetched * to.pitch;  // written soon
       __builtin_prefetch(c, 1);
@@ -86,31 +137,24 @@ struct Block {
   }
 };
 
-// Tiles of 16 rows (or columns) each, one after another, and what a row's sums are multiplied with.
-struct Side {
-  const char* tiles;
-  int64_t apart;  // bytes
-  const float* scales;
-};
-
 // Blocks one after another: each one's results are written while the next is multiplied.
-template <class Scheme>
+template <class Scheme, template <class> class Before = Results>
 class Blocks {
  public:
-  // Two tiles of rows times two of columns. Both sides' scales are read until the next block is done.
-  TOKENLENSE_AMX void multiply(const Side& left, const Side& right, int64_t steps, const Place& to, Ahead* next_columns = nullptr) {
-    Block<Scheme> block{left.tiles,  left.tiles + left.apart, right.tiles, right.tiles + right.apart, steps, sums_[which_], to, &results_,
-                        next_columns};
-    Scheme::multiply(block);
+  // Both sides' scales are read until the next block is done.
+  template <bool tall = false, class More>
+  TOKENLENSE_AMX void multiply(const Side& left, const Side& right, int64_t steps, const Place& to, More& more) {
+    Block<Scheme, Before<Scheme>, More> block{left, right, steps, sums_[which_], to, results_, more};
+    Scheme::template multiply<tall>(block);
     results_.finish();
-    results_.begin(sums_[which_], to, left.scales, right.scales);
+    results_.template begin<tall>(sums_[which_], to, left.scales, right.scales);
     which_ ^= 1;
   }
   TOKENLENSE_AMX void finish() { results_.finish(); }
 
  private:
   alignas(64) char sums_[2][Scheme::kLevels * kLevelBytes];
-  Results<Scheme> results_;
+  Before<Scheme> results_;
   int which_ = 0;
 };
 

@@ -28,19 +28,15 @@ TOKENLENSE_AMX inline Scale scale_of(__m512i most) {
 
 TOKENLENSE_AMX inline __m512i magnitude(__m512i values) { return _mm512_and_si512(values, _mm512_set1_epi32(0x7fffffff)); }
 
-// Bits of each row's largest absolute value, of 16 rows of `depth` values.
+// Bits of a row's largest absolute value.
 template <class Value>
-TOKENLENSE_AMX inline __m512i row_most(const Value* from, int64_t pitch, int64_t rows, int64_t depth) {
-  alignas(64) uint32_t found[kTile] = {};
-  for (int64_t r = 0; r < std::min(rows, kTile); ++r, from += pitch) {
-    __m512i most[4] = {};
-    int64_t d = 0;
-    for (; d + kStep <= depth; d += kStep)
-      for (int i = 0; i < 4; ++i) most[i] = _mm512_max_epu32(most[i], magnitude(load16(from + d + i * kTile, 0xffff)));
-    for (; d < depth; d += kTile) most[0] = _mm512_max_epu32(most[0], magnitude(load16(from + d, mask_of(depth - d))));
-    found[r] = _mm512_reduce_max_epu32(_mm512_max_epu32(_mm512_max_epu32(most[0], most[1]), _mm512_max_epu32(most[2], most[3])));
-  }
-  return _mm512_load_si512(found);
+TOKENLENSE_AMX inline uint32_t row_most(const Value* from, int64_t depth) {
+  __m512i most[4] = {};
+  int64_t d = 0;
+  for (; d + kStep <= depth; d += kStep)
+    for (int i = 0; i < 4; ++i) most[i] = _mm512_max_epu32(most[i], magnitude(load16(from + d + i * kTile)));
+  for (; d < depth; d += kTile) most[0] = _mm512_max_epu32(most[0], magnitude(load16(from + d, mask_of(depth - d))));
+  return _mm512_reduce_max_epu32(_mm512_max_epu32(_mm512_max_epu32(most[0], most[1]), _mm512_max_epu32(most[2], most[3])));
 }
 
 // Each value's digits as the bytes of its double word, the last first.
@@ -78,22 +74,29 @@ TOKENLENSE_AMX inline __m512i pick(__m512i a, const Order& order, __m512i b) {
   return _mm512_permutex2var_epi8(a, _mm512_load_si512(order.at), b);
 }
 
-// A left tile: 16 rows of 64 values; a tile for each digit one after another, the first digits' first. The next 16 rows are fetched.
-template <int digits, class Value>
-TOKENLENSE_AMX inline void left_tile(const Value* from, int64_t pitch, int64_t rows, int64_t depth, const float* scale, Digit* to) {
-  for (int64_t r = 0; r < kTile; ++r, from += pitch, to += kStep) {
-    __m512i d[4] = {};
-    if (r < rows) {
-      for (int i = 0; i < 4; ++i) _mm_prefetch(reinterpret_cast<const char*>(from + kTile * pitch + i * kTile), _MM_HINT_T0);
-      const __m512 by = _mm512_set1_ps(scale[r]);
-      for (int i = 0; i < 4; ++i) d[i] = digits_of<digits>(load16(from + i * kTile, mask_of(depth - i * kTile)), by);
-    }
-    for (int pair = 0; pair < 2; ++pair) {
-      const __m512i a = pick(d[0], kApart<digits>[pair], d[1]), b = pick(d[2], kApart<digits>[pair], d[3]);
-      _mm512_store_si512(to + 2 * pair * kTileBytes, _mm512_shuffle_i64x2(a, b, 0x44));
-      if (2 * pair + 1 < digits) _mm512_store_si512(to + (2 * pair + 1) * kTileBytes, _mm512_shuffle_i64x2(a, b, 0xee));
-    }
+// A row of a left tile: 64 values; into as many tiles as digits, one after another, the first digits' first.
+template <int digits>
+TOKENLENSE_AMX inline void put_row(__m512i a, __m512i b, __m512i c, __m512i d, __m512 scale, Digit* to) {
+  a = digits_of<digits>(a, scale), b = digits_of<digits>(b, scale), c = digits_of<digits>(c, scale), d = digits_of<digits>(d, scale);
+#pragma GCC unroll 2
+  for (int pair = 0; pair < 2; ++pair) {
+    const __m512i first = pick(a, kApart<digits>[pair], b), second = pick(c, kApart<digits>[pair], d);
+    _mm512_store_si512(to + 2 * pair * kTileBytes, _mm512_shuffle_i64x2(first, second, 0x44));
+    if (2 * pair + 1 < digits) _mm512_store_si512(to + (2 * pair + 1) * kTileBytes, _mm512_shuffle_i64x2(first, second, 0xee));
   }
+}
+template <int digits, class Value>
+TOKENLENSE_AMX inline void left_row(const Value* from, int64_t depth, __m512 scale, Digit* to) {
+  if (depth >= kStep) [[likely]] {
+    put_row<digits>(load16(from), load16(from + kTile), load16(from + 2 * kTile), load16(from + 3 * kTile), scale, to);
+  } else {
+    const auto some = [&](int64_t at) TOKENLENSE_AMX { return load16(from + at, mask_of(depth - at)); };
+    put_row<digits>(some(0), some(kTile), some(2 * kTile), some(3 * kTile), scale, to);
+  }
+}
+template <int digits>
+TOKENLENSE_AMX inline void empty_row(Digit* to) {
+  for (int d = 0; d < digits; ++d) _mm512_store_si512(to + d * kTileBytes, _mm512_setzero_si512());
 }
 
 // A right tile of a matrix [depth, columns]: row r holds, for each of 16 columns, the values at depths 4r … 4r + 3.
@@ -110,6 +113,26 @@ TOKENLENSE_AMX inline void right_tile(const Value* from, int64_t pitch, int64_t 
         _mm512_store_si512(to + (2 * pair + 1) * kTileBytes, _mm512_mask_blend_epi16(0xaaaaaaaa, _mm512_srli_epi32(a, 16), b));
     }
   }
+}
+
+// Two loaded tiles of rows times two of columns.
+TOKENLENSE_AMX inline void multiply_loaded() {
+  _tile_dpbssd(0, 4, 6);
+  _tile_dpbssd(1, 4, 7);
+  _tile_dpbssd(2, 5, 6);
+  _tile_dpbssd(3, 5, 7);
+}
+// Four tiles of rows, `apart`, times one of columns.
+TOKENLENSE_AMX inline void multiply_tall(const char* rows, int64_t apart, const char* columns) {
+  _tile_loadd(6, columns, kBytes);
+  _tile_stream_loadd(4, rows, kBytes);
+  _tile_stream_loadd(5, rows + apart, kBytes);
+  _tile_dpbssd(0, 4, 6);
+  _tile_stream_loadd(7, rows + 2 * apart, kBytes);
+  _tile_dpbssd(1, 5, 6);
+  _tile_stream_loadd(4, rows + 3 * apart, kBytes);
+  _tile_dpbssd(2, 7, 6);
+  _tile_dpbssd(3, 4, 6);
 }
 
 }  // namespace tokenlense::amx::digits

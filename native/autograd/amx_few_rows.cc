@@ -5,211 +5,123 @@
 #include <algorithm>
 
 #include "amx_memory.h"
-#include "amx_parts.h"
+#include "amx_schemes.h"
 #include "rows.h"
 
 namespace tokenlense {
 namespace {
 
 using namespace amx;
-using namespace amx::parts;
 
-constexpr int64_t kDepth = 576;  // at a time
-// Steps in a chain of additions: the gradient of a confident output is most sensitive to rounding of the forward pass. With chains of 96
-// additions of two products, a text of 40 tokens came to 1.01e-5 from Inseq's scores.
-constexpr int64_t kChain = 3;
-constexpr int64_t kColumns = 64;  // at a time: what a row of theirs takes is fetched from memory in one go
-constexpr int kMostParts = 3;     // of a float32
+constexpr int64_t kDepth = 576;   // at a time, and of one scale
+constexpr int64_t kColumns = 64;  // at a time
 
-// Rows of a matrix that will be needed soon, from some depth on.
-template <class Value>
-struct Ahead {
-  const Value* from;
-  int64_t pitch, rows;
+// Rows of a matrix on their way into tiles, some at each call: tiles are multiplied by one unit, numbers cut by others.
+template <class Scheme, class Value>
+class Cutting {
+ public:
+  // In so many calls.
+  Cutting(const Value* from, int64_t pitch, int64_t rows, int64_t depth, char* to, float* scales, int64_t calls)
+      : next_(from),
+        end_(from + rows * pitch),
+        pitch_(pitch),
+        depth_(depth),
+        tiles_(to),
+        scales_(scales),
+        each_((rows * (steps() + 1) - 1) / calls + 1) {}
 
-  Ahead from_step(int64_t step) const { return {from + step * kStep, pitch, rows}; }
-  TOKENLENSE_AMX void fetch(int64_t step) const {
-    constexpr int64_t line = 64 / sizeof(Value);
-    for (int64_t r = 0; r < rows; ++r)
-      for (int64_t d = 0; d < kStep; d += line)
-        _mm_prefetch(reinterpret_cast<const char*>(from + r * pitch + step * kStep + d), _MM_HINT_T1);
-  }
-};
+  TOKENLENSE_AMX void some() { take(each_); }
+  TOKENLENSE_AMX void finish() { take(INT64_MAX); }
 
-// Two tiles of rows times two of columns over `steps`, into the first four tiles. Parts p of a row and q of a column are multiplied
-// where p + q is below the larger number of parts. The small products come first, while the sums are small: then they round as one
-// chain of float32 additions does.
-template <int row_parts, int column_parts, class Soon>
-TOKENLENSE_AMX inline void multiply(const Part* left0, const Part* left1, const Part* right0, const Part* right1, int64_t steps,
-                                    const Soon& soon) {
-  constexpr int most = std::max(row_parts, column_parts) - 1;
-  clear_sums();
-  const auto left = [&](int64_t step, int part) __attribute__((always_inline)) {
-    const int64_t at = (step * row_parts + part) * kSize;
-    load_left(left0 + at, left1 + at);
-  };
-  const auto right = [&](int64_t step, int part) __attribute__((always_inline)) {
-    const int64_t at = (step * column_parts + part) * kSize;
-    load_right(right0 + at, right1 + at);
-  };
-  for (int64_t s = 0; s < steps; ++s) {
-    soon.fetch(s);
-    int p = 0;
-    if (column_parts > 1) left(s, p);  // else its only product is a full-sized one
-#pragma GCC unroll 3
-    for (int q = column_parts - 1; q >= 0; --q) {
-      right(s, q);
-      if (p + q > 0) multiply_loaded();
-#pragma GCC unroll 3
-      while (p + q < most && p + 1 < row_parts) {
-        left(s, ++p);
-        multiply_loaded();
+ private:
+  int64_t steps() const { return (depth_ + Scheme::kStep - 1) / Scheme::kStep; }
+  // Each turn a row's scale is found, or a step of it is cut.
+  TOKENLENSE_AMX void take(int64_t turns) {
+    for (; turns > 0; --turns) {
+      if (left_ > 0) {
+        for (int64_t b = 0; b < Scheme::kStep * int64_t{sizeof(Value)}; b += kBytes)
+          _mm_prefetch(reinterpret_cast<const char*>(from_ + kTile * pitch_) + b, _MM_HINT_T1);
+        row_.step(from_, left_, to_);
+        from_ += Scheme::kStep, left_ -= Scheme::kStep, to_ += Scheme::kLeft * kTileBytes;
+      } else if (next_ < end_) {
+        from_ = next_, left_ = depth_, to_ = tiles_;
+        row_.begin(from_, depth_, scales_);
+        next_ += pitch_, ++scales_, tiles_ += kBytes;
+        if (++row_of_tile_ == kTile) row_of_tile_ = 0, tiles_ += (steps() * Scheme::kLeft - 1) * kTileBytes;
+      } else {
+        return;
       }
     }
   }
-  for (int64_t s = 0; s < steps; ++s) {
-    left(s, 0);
-    right(s, 0);
-    multiply_loaded();
-  }
-}
 
-// Four tiles of rows, `apart`, times one of columns, likewise.
-template <int row_parts, int column_parts, class Soon>
-TOKENLENSE_AMX inline void multiply_tall(const Part* left, int64_t apart, const Part* right, int64_t steps, const Soon& soon) {
-  constexpr int most = std::max(row_parts, column_parts) - 1;
-  clear_sums();
-  const auto products = [&](int64_t step, int p) __attribute__((always_inline)) {
-    const Part* from = left + (step * row_parts + p) * kSize;
-    _tile_loadd(4, from, kBytes);
-    _tile_loadd(5, from + apart, kBytes);
-    _tile_dpbf16ps(0, 4, 6);
-    _tile_loadd(7, from + 2 * apart, kBytes);
-    _tile_dpbf16ps(1, 5, 6);
-    _tile_loadd(4, from + 3 * apart, kBytes);
-    _tile_dpbf16ps(2, 7, 6);
-    _tile_dpbf16ps(3, 4, 6);
-  };
-  for (int64_t s = 0; s < steps; ++s) {
-    soon.fetch(s);
-#pragma GCC unroll 3
-    for (int q = column_parts - 1; q >= 0; --q) {
-      _tile_loadd(6, right + (s * column_parts + q) * kSize, kBytes);
-#pragma GCC unroll 3
-      for (int p = row_parts - 1; p >= 0; --p)
-        if (p + q > 0 && p + q <= most) products(s, p);
-    }
-  }
-  for (int64_t s = 0; s < steps; ++s) {
-    _tile_loadd(6, right + s * column_parts * kSize, kBytes);
-    products(s, 0);
-  }
-}
-
-// What is wanted of rows × columns float32 (two 16-wide halves of each row) into or onto c.
-TOKENLENSE_AMX inline void put_rows(const float* low, const float* high, int64_t step, float* c, int64_t pitch, int64_t rows,
-                                    int64_t columns, bool accumulate) {
-  const __mmask16 first = mask_of(columns), second = mask_of(columns - kTile);
-  for (int64_t r = 0; r < rows; ++r, c += pitch) {
-    __m512 a = _mm512_load_ps(low + r * step), b = _mm512_load_ps(high + r * step);
-    if (accumulate) {
-      a = _mm512_add_ps(a, _mm512_maskz_loadu_ps(first, c));
-      b = _mm512_add_ps(b, _mm512_maskz_loadu_ps(second, c + kTile));
-    }
-    _mm512_mask_storeu_ps(c, first, a);
-    _mm512_mask_storeu_ps(c + kTile, second, b);
-  }
-}
-
-// What the first four tiles come to over several chains of additions.
-struct Sums {
-  alignas(64) float values[4 * kWords];
-
-  TOKENLENSE_AMX void take(bool first) {
-    if (first) return store_sums(values);
-    alignas(64) float more[4 * kWords];
-    store_sums(more);
-    for (int64_t i = 0; i < 4 * kWords; i += kTile)
-      _mm512_store_ps(values + i, _mm512_add_ps(_mm512_load_ps(values + i), _mm512_load_ps(more + i)));
-  }
-
-  // Each tile transposed, into (or onto) c, of which `rows` × `columns` are wanted: two tiles of rows by two of columns.
-  TOKENLENSE_AMX void put_turned(float* c, int64_t pitch, int64_t rows, int64_t columns, bool accumulate) {
-    for (int t = 0; t < 4; ++t) transpose16(values + t * kWords);
-    put_rows(values, values + 2 * kWords, kTile, c, pitch, std::min(rows, kTile), columns, accumulate);
-    if (rows > kTile)
-      put_rows(values + kWords, values + 3 * kWords, kTile, c + kTile * pitch, pitch, std::min(rows, kPair) - kTile, columns, accumulate);
-  }
-  // The same of four tiles of rows by one of columns.
-  TOKENLENSE_AMX void put_tall(float* c, int64_t pitch, int64_t rows, int64_t columns, bool accumulate) {
-    for (int t = 0; t < 4; ++t) transpose16(values + t * kWords);
-    put_rows(values, values + kWords, kTile, c, pitch, rows, columns, accumulate);
-    put_rows(values + 2 * kWords, values + 3 * kWords, kTile, c + kPair, pitch, rows, columns - kPair, accumulate);
-  }
+  const Value *next_, *end_;
+  int64_t pitch_, depth_;
+  char* tiles_;
+  float* scales_;
+  int64_t each_;
+  int row_of_tile_ = 0;
+  // The row that is cut, what is left of it, and where it goes.
+  typename Scheme::Row row_;
+  const Value* from_ = nullptr;
+  int64_t left_ = 0;
+  char* to_ = nullptr;
 };
 
-// What one thread works on: parts of the few rows and of some columns.
-struct Workspace {
-  alignas(64) Part few[kMostFewRows * kDepth * kMostParts], columns[kColumns * kDepth * kMostParts];
-};
-Workspace& workspace() {
-  thread_local const Memory memory(sizeof(Workspace));
-  return *reinterpret_cast<Workspace*>(memory.at(0));
-}
-
-// Few rows times weight [n, k]ᵀ, as weight · rowsᵀ: only the few are transposed then, and cut into parts once. What bounds it is the
-// memory that the weight comes from, so some of it is fetched while what came before is multiplied.
-template <int row_parts, int parts, class Weight>
+// Few rows times weight [n, k]ᵀ, as weight · rowsᵀ: only the few, and what comes out, are transposed then, and the few are cut once. What
+// bounds it is the memory that the weight comes from, so its next columns are fetched and cut while those before are multiplied.
+template <class Scheme, class Weight>
 struct FewRows {
   const float* rows;
   const Weight* weight;
   float* result;
   int64_t m, k, n, pitch;
 
+  // What one thread works on: tiles of the few rows and of some columns, those that are multiplied and the next. Scales are read until
+  // after the first block of the next.
+  struct Workspace {
+    static constexpr int64_t kSteps = (kDepth + Scheme::kStep - 1) / Scheme::kStep;
+    alignas(64) char few[kMostFewRows / kTile * kSteps * Scheme::kRight * kTileBytes];
+    alignas(64) char columns[2][kColumns / kTile * kSteps * Scheme::kLeft * kTileBytes];
+    alignas(64) float few_scales[kMostFewRows], scales[3][kColumns];
+  };
+  static Workspace& workspace() {
+    thread_local const Memory memory(sizeof(Workspace));
+    return *reinterpret_cast<Workspace*>(memory.at(0));
+  }
+
   TOKENLENSE_AMX void range(int64_t first, int64_t last) const {
-    auto& [right, left] = workspace();
+    Workspace& own = workspace();
     const Tiles configured;
+    Blocks<Scheme, Turned> blocks;
+    const int64_t pairs = m / kPair + (m % kPair > kTile), tall = m % kPair > 0 && m % kPair <= kTile;
     for (int64_t deep = 0; deep < k; deep += kDepth) {
-      const int64_t steps = (std::min(kDepth, k - deep) + kStep - 1) / kStep;
-      const int64_t left_tiles = steps * parts * kSize, right_tiles = steps * row_parts * kSize;
-      Part* to = right;
-      for (int64_t i = 0; i < ceil_to(m, kPair); i += kTile)
-        for (int64_t s = 0; s < steps; ++s, to += row_parts * kSize) {
-          left_tile<row_parts>(rows + i * pitch + deep + s * kStep, pitch, m - i, k - deep - s * kStep, to);
-          for (int p = 0; p < row_parts; ++p) transpose16(to + p * kSize);
-        }
-      for (int64_t j = first; j < last; j += kColumns) {
-        to = left;
-        for (int64_t c = j; c < j + kColumns; c += kTile)
-          for (int64_t s = 0; s < steps; ++s, to += parts * kSize)
-            left_tile<parts>(weight + c * k + deep + s * kStep, k, std::min(n, last) - c, k - deep - s * kStep, to);
-        const int64_t calls = 2 * (m / kPair) + (m % kPair > kTile ? 2 : m % kPair > 0), share = (kColumns + calls - 1) / calls;
-        Ahead<Weight> ahead{weight + (j + kColumns) * k + deep, k, share};
-        const Part* few = right;
+      const int64_t depth = std::min(kDepth, k - deep), steps = (depth + Scheme::kStep - 1) / Scheme::kStep;
+      const int64_t few_bytes = steps * Scheme::kRight * kTileBytes, column_bytes = steps * Scheme::kLeft * kTileBytes;
+      const int64_t calls = (2 * pairs + tall) * steps * Scheme::kProducts;
+      blocks.finish();  // with the scales of the depths before
+      for (int64_t i = 0; i < ceil_to(m, kTile); i += kTile)
+        Scheme::turned(rows + i * pitch + deep, pitch, m - i, depth, own.few + i / kTile * few_bytes, own.few_scales + i);
+      const auto few = [&](int64_t row) { return Side{own.few + row / kTile * few_bytes, few_bytes, own.few_scales + row}; };
+      int64_t group = 0;
+      const auto cutting = [&](int64_t j, int64_t into) {
+        return Cutting<Scheme, Weight>(weight + j * k + deep, k, std::clamp<int64_t>(last - j, 0, kColumns), depth, own.columns[into % 2],
+                                       own.scales[into % 3], calls);
+      };
+      cutting(first, 0).finish();
+      for (int64_t j = first; j < last; j += kColumns, ++group) {
+        Cutting<Scheme, Weight> next = cutting(j + kColumns, group + 1);
+        const float* scales = own.scales[group % 3];
+        const Side left{own.columns[group % 2], column_bytes, scales};
         int64_t i = 0;
-        for (; m - i > kTile; i += kPair, few += 2 * right_tiles)
-          for (int64_t c = 0; c < 2; ++c, ahead.from += share * k) {
-            const Part* from = left + 2 * c * left_tiles;
-            Sums sums;
-            for (int64_t s = 0; s < steps; s += kChain) {
-              const int64_t l = s * parts * kSize, r = s * row_parts * kSize;
-              multiply<parts, row_parts>(from + l, from + left_tiles + l, few + r, few + right_tiles + r, std::min(kChain, steps - s),
-                                         ahead.from_step(s));
-              sums.take(s == 0);
-            }
-            sums.put_turned(result + i * n + j + c * kPair, n, std::min(m - i, kPair), last - j - c * kPair, deep > 0);
-          }
-        if (i < m) {
-          Sums sums;
-          for (int64_t s = 0; s < steps; s += kChain) {
-            multiply_tall<parts, row_parts>(left + s * parts * kSize, left_tiles, few + s * row_parts * kSize, std::min(kChain, steps - s),
-                                            ahead.from_step(s));
-            sums.take(s == 0);
-          }
-          sums.put_tall(result + i * n + j, n, m - i, last - j, deep > 0);
-        }
+        for (; m - i > kTile; i += kPair)
+          for (int64_t c = 0; c < kColumns; c += kPair)
+            blocks.multiply({left.at(c / kTile), column_bytes, scales + c}, few(i), steps,
+                            {result + i * n + j + c, n, std::min(kPair, m - i), last - j - c, deep > 0}, next);
+        if (i < m) blocks.template multiply<true>(left, few(i), steps, {result + i * n + j, n, m - i, last - j, deep > 0}, next);
+        next.finish();
       }
     }
+    blocks.finish();
   }
 
   void run() const {
@@ -218,13 +130,12 @@ struct FewRows {
   }
 };
 
-template <int row_parts, int parts, class Weight>
+template <class Scheme, class Weight>
 at::Tensor product(const at::Tensor& rows, const at::Tensor& matrix) {
   const int64_t m = rows.size(0), k = rows.size(1), n = matrix.size(0);
   TORCH_CHECK(m <= kMostFewRows, "few rows: there are ", m);
   at::Tensor result = at::empty({m, n}, rows.options());
-  FewRows<row_parts, parts, Weight>{
-      rows.const_data_ptr<float>(), matrix.const_data_ptr<Weight>(), result.data_ptr<float>(), m, k, n, rows.stride(0)}
+  FewRows<Scheme, Weight>{rows.const_data_ptr<float>(), matrix.const_data_ptr<Weight>(), result.data_ptr<float>(), m, k, n, rows.stride(0)}
       .run();
   return result;
 }
@@ -232,9 +143,9 @@ at::Tensor product(const at::Tensor& rows, const at::Tensor& matrix) {
 }  // namespace
 
 at::Tensor amx_few_rows_product(const at::Tensor& rows, const at::Tensor& matrix) {
-  if (matrix.scalar_type() == at::kBFloat16) return product<2, 1, at::BFloat16>(rows, matrix);
-  if (matrix.scalar_type() == at::kHalf) return product<kMostParts, 2, at::Half>(rows, matrix);
-  return product<kMostParts, kMostParts, float>(rows, matrix);
+  if (matrix.scalar_type() == at::kBFloat16) return product<Parts<1, 2>, at::BFloat16>(rows, matrix);
+  if (matrix.scalar_type() == at::kHalf) return product<Digits<4>, at::Half>(rows, matrix);
+  return product<Digits<4>, float>(rows, matrix);
 }
 
 }  // namespace tokenlense

@@ -82,11 +82,11 @@ struct Product {
     for (int64_t j = pair; j < last_pair; ++j) {
       const Side right{part.piece.tiles + 2 * j * right_bytes, right_bytes, part.piece.scales + j * kPair};
       Ahead next_columns;
-      if (j + 1 < last_pair) next_columns = {right.tiles + 2 * right_bytes, 2 * right_bytes, pairs * part.steps() * Scheme::kProducts};
+      if (j + 1 < last_pair) next_columns = {right.at(2), 2 * right_bytes, pairs * part.steps() * Scheme::kProducts};
       for (int64_t i = 0; i < pairs; ++i) {
         const int64_t r = row + i * kPair, c = part.first + j * kPair;
         blocks.multiply({left + 2 * i * left_bytes, left_bytes, scales + i * kPair}, right, part.steps(),
-                        {result + r * n + c, n, std::min(kPair, m - r), std::min(kPair, n - c), part.deep > 0}, &next_columns);
+                        {result + r * n + c, n, std::min(kPair, m - r), std::min(kPair, n - c), part.deep > 0}, next_columns);
       }
     }
     blocks.finish();
@@ -122,7 +122,7 @@ void KeptTiles::clear() {
 at::Tensor amx_product(const at::Tensor& rows, const at::Tensor& matrix, bool transposed) {
   // Backward, cotangents as bfloat16: what that rounds is no more than what the weights' own rounding changes.
   if (matrix.scalar_type() == at::kBFloat16)
-    return transposed ? product<Parts<2>, at::BFloat16>(rows, matrix, true) : product<Parts<1>, at::BFloat16>(rows, matrix, false);
+    return transposed ? product<Parts<2, 1>, at::BFloat16>(rows, matrix, true) : product<Parts<1, 1>, at::BFloat16>(rows, matrix, false);
   if (matrix.scalar_type() == at::kHalf) return product_of_digits<at::Half>(rows, matrix, transposed);
   return product_of_digits<float>(rows, matrix, transposed);
 }

@@ -3,7 +3,7 @@
 #include "amx_digits.h"
 #include "amx_parts.h"
 
-// Ways to cut numbers into tiles and to multiply these. Only for amx_product.cc.
+// Ways to cut numbers into tiles and to multiply these. Only for files that do not run where has_amx() is false.
 
 namespace tokenlense::amx {
 
@@ -16,20 +16,49 @@ struct Digits {
   // Of a sum in units of the last level.
   static constexpr float kUnit = count == 4 ? 0x1p24f : 0x1p16f;
 
+  // A row on its way into tiles.
+  struct Row {
+    float scale = 0;
+
+    template <class Value>
+    TOKENLENSE_AMX void begin(const Value* from, int64_t depth, float* inverse) {
+      const digits::Scale found = digits::scale_of<count>(_mm512_set1_epi32(static_cast<int>(digits::row_most(from, depth))));
+      scale = _mm512_cvtss_f32(found.to), *inverse = _mm512_cvtss_f32(found.from);
+    }
+    template <class Value>
+    TOKENLENSE_AMX void step(const Value* from, int64_t depth, char* to) const {
+      digits::left_row<count>(from, depth, _mm512_set1_ps(scale), reinterpret_cast<digits::Digit*>(to));
+    }
+    TOKENLENSE_AMX static void empty(char* to) { digits::empty_row<count>(reinterpret_cast<digits::Digit*>(to)); }
+  };
+
+  // 16 rows; the next 16 are fetched.
   template <class Value>
   TOKENLENSE_AMX static void rows(const Value* from, int64_t pitch, int64_t rows, int64_t depth, char* to, float* scales) {
-    const digits::Scale scale = digits::scale_of<count>(digits::row_most(from, pitch, rows, depth));
-    alignas(64) float by[kTile];
-    _mm512_store_ps(by, scale.to);
-    _mm512_store_ps(scales, scale.from);
-    for (int64_t d = 0; d < depth; d += kStep, to += count * kTileBytes)
-      digits::left_tile<count>(from + d, pitch, rows, depth - d, by, reinterpret_cast<digits::Digit*>(to));
+    Row row[kTile];
+    for (int64_t r = 0; r < kTile; ++r) {
+      if (r < rows)
+        row[r].begin(from + r * pitch, depth, scales + r);
+      else
+        scales[r] = 0;
+    }
+    for (int64_t d = 0; d < depth; d += kStep, to += count * kTileBytes) {
+      const Value* at = from + d;
+      for (int64_t r = 0; r < kTile; ++r, at += pitch) {
+        if (r >= rows) {
+          Row::empty(to + r * kBytes);
+          continue;
+        }
+        for (int i = 0; i < 4; ++i) _mm_prefetch(reinterpret_cast<const char*>(at + kTile * pitch + i * kTile), _MM_HINT_T0);
+        row[r].step(at, depth - d, to + r * kBytes);
+      }
+    }
   }
   // Columns of [n, k].
   template <class Value>
   TOKENLENSE_AMX static void turned(const Value* from, int64_t pitch, int64_t columns, int64_t depth, char* to, float* scales) {
     rows(from, pitch, columns, depth, to, scales);
-    _mm512_store_ps(scales, _mm512_mul_ps(_mm512_load_ps(scales), _mm512_set1_ps(kUnit)));
+    _mm512_storeu_ps(scales, _mm512_mul_ps(_mm512_loadu_ps(scales), _mm512_set1_ps(kUnit)));
     for (int64_t d = 0; d < depth; d += kStep)
       for (int t = 0; t < count; ++t, to += kTileBytes) transpose16(to);
   }
@@ -52,28 +81,29 @@ struct Digits {
     }
   }
 
-  template <int level = count - 1>
-  TOKENLENSE_AMX static void multiply(Block<Digits>& block) {
+  template <bool tall, class Block, int level = count - 1>
+  TOKENLENSE_AMX static void multiply(Block& block) {
     clear_sums();
     for (int64_t i = 0; i < block.steps; ++i) {
       const int64_t s = level % 2 ? block.steps - 1 - i : i;  // what was used last is still near
 #pragma GCC unroll 4
       for (int p = 0; p <= level; ++p) {
         const int64_t l = (s * count + p) * kTileBytes, r = (s * count + level - p) * kTileBytes;
-        stream_left(block.left0 + l, block.left1 + l);
-        if (level - p < 2)  // the digits that are used most stay in the first-level cache, which holds no more
-          load_right(block.right0 + r, block.right1 + r);
-        else
-          stream_right(block.right0 + r, block.right1 + r);
-        _tile_dpbssd(0, 4, 6);
-        _tile_dpbssd(1, 4, 7);
-        _tile_dpbssd(2, 5, 6);
-        _tile_dpbssd(3, 5, 7);
+        if constexpr (tall) {
+          digits::multiply_tall(block.left.tiles + l, block.left.apart, block.right.tiles + r);
+        } else {
+          stream_left(block.left.at(0) + l, block.left.at(1) + l);
+          if (level - p < 2)  // the digits that are used most stay in the first-level cache, which holds no more
+            load_right(block.right.at(0) + r, block.right.at(1) + r);
+          else
+            stream_right(block.right.at(0) + r, block.right.at(1) + r);
+          digits::multiply_loaded();
+        }
         block.beside();
       }
     }
     store_sums(block.sums + level * kLevelBytes);
-    if constexpr (level > 0) multiply<level - 1>(block);
+    if constexpr (level > 0) multiply<tall, Block, level - 1>(block);
   }
   TOKENLENSE_AMX static __m512 sum(const char* from, float row, const float* column) {
     __m512 sum = _mm512_cvtepi32_ps(_mm512_load_si512(from + (count - 1) * kLevelBytes));
@@ -85,34 +115,57 @@ struct Digits {
   }
 };
 
-// A row's float32 as so many bfloat16, times bfloat16; the small products first, while the sums are small.
-template <int count>
+// Float32 as the sum of so many bfloat16, times bfloat16; the small products first, while the sums are small.
+template <int left, int right>
 struct Parts {
-  static constexpr int64_t kStep = parts::kStep, kLeft = count, kRight = 1, kLevels = 1, kProducts = count;
+  static_assert(left == 1 || right == 1);
+  static constexpr int64_t kStep = parts::kStep, kLeft = left, kRight = right, kLevels = 1, kProducts = left * right;
 
-  TOKENLENSE_AMX static void rows(const float* from, int64_t pitch, int64_t rows, int64_t depth, char* to, float*) {
+  struct Row {
+    template <class Value>
+    static void begin(const Value*, int64_t, float*) {}
+    template <class Value>
+    TOKENLENSE_AMX static void step(const Value* from, int64_t depth, char* to) {
+      parts::left_row<kLeft>(load16(from, mask_of(depth)), load16(from + kTile, mask_of(depth - kTile)),
+                             reinterpret_cast<parts::Part*>(to));
+    }
+    TOKENLENSE_AMX static void empty(char* to) {
+      const __m512i none = _mm512_setzero_si512();
+      parts::left_row<kLeft>(none, none, reinterpret_cast<parts::Part*>(to));
+    }
+  };
+
+  template <class Value>
+  TOKENLENSE_AMX static void rows(const Value* from, int64_t pitch, int64_t rows, int64_t depth, char* to, float*) {
     for (int64_t d = 0; d < depth; d += kStep, to += kLeft * kTileBytes)
       parts::left_tile<kLeft>(from + d, pitch, rows, depth - d, reinterpret_cast<parts::Part*>(to));
   }
-  TOKENLENSE_AMX static void turned(const at::BFloat16* from, int64_t pitch, int64_t columns, int64_t depth, char* to, float*) {
-    for (int64_t d = 0; d < depth; d += kStep, to += kTileBytes) {
-      parts::left_tile<1>(from + d, pitch, columns, depth - d, reinterpret_cast<parts::Part*>(to));
-      transpose16(to);
+  template <class Value>
+  TOKENLENSE_AMX static void turned(const Value* from, int64_t pitch, int64_t columns, int64_t depth, char* to, float*) {
+    for (int64_t d = 0; d < depth; d += kStep) {
+      parts::left_tile<kRight>(from + d, pitch, columns, depth - d, reinterpret_cast<parts::Part*>(to));
+      for (int t = 0; t < kRight; ++t, to += kTileBytes) transpose16(to);
     }
   }
   TOKENLENSE_AMX static void columns(const at::BFloat16* from, int64_t pitch, int64_t columns, int64_t depth, char* to, float*) {
+    static_assert(kRight == 1);
     for (int64_t t = 0; t < 2; ++t)
       for (int64_t d = 0; d < depth; d += kStep, to += kTileBytes)
         parts::right_tile(from + d * pitch + t * kTile, pitch, depth - d, columns - t * kTile, reinterpret_cast<parts::Part*>(to));
   }
-  TOKENLENSE_AMX static void multiply(Block<Parts>& block) {
+  template <bool tall, class Block>
+  TOKENLENSE_AMX static void multiply(Block& block) {
     clear_sums();
-    for (int p = kLeft - 1; p >= 0; --p)
+    for (int p = kProducts - 1; p >= 0; --p)
       for (int64_t s = 0; s < block.steps; ++s) {
-        const int64_t l = (s * kLeft + p) * kTileBytes, r = s * kTileBytes;
-        stream_left(block.left0 + l, block.left1 + l);
-        load_right(block.right0 + r, block.right1 + r);
-        parts::multiply_loaded();
+        const int64_t l = (s * kLeft + p % kLeft) * kTileBytes, r = (s * kRight + p % kRight) * kTileBytes;
+        if constexpr (tall) {
+          parts::multiply_tall(block.left.tiles + l, block.left.apart, block.right.tiles + r);
+        } else {
+          stream_left(block.left.at(0) + l, block.left.at(1) + l);
+          load_right(block.right.at(0) + r, block.right.at(1) + r);
+          parts::multiply_loaded();
+        }
         block.beside();
       }
     store_sums(block.sums);

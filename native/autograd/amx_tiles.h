@@ -42,11 +42,7 @@ TOKENLENSE_AMX inline void clear_sums() {
   _tile_zero(2);
   _tile_zero(3);
 }
-TOKENLENSE_AMX inline void load_left(const void* first, const void* second) {
-  _tile_loadd(4, first, kBytes);
-  _tile_loadd(5, second, kBytes);
-}
-// Past the first-level cache, which what is used again needs.
+// "stream": past the first-level cache, which what is used again needs.
 TOKENLENSE_AMX inline void stream_left(const void* first, const void* second) {
   _tile_stream_loadd(4, first, kBytes);
   _tile_stream_loadd(5, second, kBytes);
@@ -75,6 +71,13 @@ TOKENLENSE_AMX inline __m512i load16(const at::BFloat16* from, __mmask16 mask) {
 }
 TOKENLENSE_AMX inline __m512i load16(const at::Half* from, __mmask16 mask) {
   return _mm512_castps_si512(_mm512_cvtph_ps(_mm256_maskz_loadu_epi16(mask, from)));
+}
+TOKENLENSE_AMX inline __m512i load16(const float* from) { return _mm512_loadu_si512(from); }
+TOKENLENSE_AMX inline __m512i load16(const at::BFloat16* from) {
+  return _mm512_slli_epi32(_mm512_cvtepu16_epi32(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(from))), 16);
+}
+TOKENLENSE_AMX inline __m512i load16(const at::Half* from) {
+  return _mm512_castps_si512(_mm512_cvtph_ps(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(from))));
 }
 
 // 16 × 16 double words, in place.

@@ -1,3 +1,5 @@
+#include <cmath>
+
 #include "gemm.h"
 #include "norm.h"
 #include "rows.h"
@@ -38,26 +40,37 @@ class RmsNormBackward : public NormBackward {
   }
 };
 
-TOKENLENSE_VECTORISED void forward_rows(float* y, const float* x, const float* inverses, const float* w, int64_t rows, int64_t width) {
+// y and, for each row, 1 / sqrt(mean(x²) + epsilon).
+TOKENLENSE_VECTORISED void forward_rows(float* y, float* inverses, const float* x, const float* w, int64_t rows, int64_t width,
+                                        double epsilon) {
   for (int64_t i = 0; i < rows; ++i, y += width, x += width) {
+    double sum = 0;
+#pragma omp simd reduction(+ : sum)
+    for (int64_t j = 0; j < width; ++j) sum += static_cast<double>(x[j]) * x[j];
+    // Rounded once: its error is that of a whole row.
+    const double inverse = 1 / std::sqrt(sum / static_cast<double>(width) + epsilon);
+    inverses[i] = static_cast<float>(inverse);
 #pragma omp simd
-    for (int64_t j = 0; j < width; ++j) y[j] = x[j] * inverses[i] * w[j];
+    for (int64_t j = 0; j < width; ++j) y[j] = static_cast<float>(x[j] * inverse * w[j]);
   }
 }
 
 struct Normed {
   at::Tensor y, inverse;  // [..., width], [..., 1]
 };
-// In the order of operations of the models' own code, so that it rounds alike.
 Normed normed(const at::Tensor& x, const at::Tensor& weight, double epsilon) {
-  const at::Tensor inverse = x.square().mean(-1, true).add_(epsilon).rsqrt_();
-  if (!is_cpu_float(x) || !is_cpu_float(weight)) return {x * inverse * weight, inverse};
+  if (!is_cpu_float(x) || !is_cpu_float(weight)) {
+    const at::Tensor inverse = x.square().mean(-1, true).add_(epsilon).rsqrt_();
+    return {x * inverse * weight, inverse};
+  }
   const int64_t width = x.size(-1);
-  Normed result{at::empty_like(x), inverse};
-  const float *from = x.const_data_ptr<float>(), *w = weight.const_data_ptr<float>(), *inverses = inverse.const_data_ptr<float>();
-  float* to = result.y.data_ptr<float>();
-  at::parallel_for(0, inverse.numel(), 64, [&](int64_t begin, int64_t end) {
-    forward_rows(to + begin * width, from + begin * width, inverses + begin, w, end - begin, width);
+  auto by_row = x.sizes().vec();
+  by_row.back() = 1;
+  Normed result{at::empty_like(x), at::empty(by_row, x.options())};
+  const float *from = x.const_data_ptr<float>(), *w = weight.const_data_ptr<float>();
+  float *to = result.y.data_ptr<float>(), *inverses = result.inverse.data_ptr<float>();
+  at::parallel_for(0, result.inverse.numel(), 16, [&](int64_t begin, int64_t end) {
+    forward_rows(to + begin * width, inverses + begin, from + begin * width, w, end - begin, width, epsilon);
   });
   return result;
 }

@@ -115,9 +115,9 @@ Napi::Value build(const Napi::CallbackInfo& call) {
 Napi::Value load(const Napi::CallbackInfo& call) {
   return guarded(call.Env(), [&] {
     const auto path = text_argument(call[0], "path");
-    const auto device = parse_device(text_argument(call[1], "device"));
-    return start_task(call.Env(), Lane::files, call[2], [path, device](TaskContext& context) -> Finish {
-      auto model = load_model(path, device, context);
+    const auto devices = parse_devices(text_argument(call[1], "device"));
+    return start_task(call.Env(), Lane::files, call[2], [path, devices](TaskContext& context) -> Finish {
+      auto model = load_model(path, devices, context);
       return [model = std::move(model)](Napi::Env env) { return ModelHandle::wrap(env, model); };
     });
   });

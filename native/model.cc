@@ -2,12 +2,15 @@
 
 #include <torch/csrc/jit/runtime/graph_executor.h>
 
+#include <algorithm>
 #include <filesystem>
+#include <sstream>
 #include <unordered_set>
 
 #include "addon.h"
 #include "arguments.h"
 #include "error.h"
+#include "split.h"
 
 namespace tokenlense {
 namespace {
@@ -16,21 +19,58 @@ constexpr std::array<const char*, 3> kFiles = {"tokenlense/contract.json", "toke
 
 }  // namespace
 
-int64_t weight_bytes(const torch::jit::Module& module) {
+int64_t weight_bytes(const Model& model) {
   std::unordered_set<const void*> seen;  // a tied head counts once
   int64_t bytes = 0;
   auto add = [&](const at::Tensor& tensor) {
     if (seen.insert(tensor.storage().unsafeGetStorageImpl()).second) bytes += static_cast<int64_t>(tensor.storage().nbytes());
   };
-  for (const auto& tensor : module.buffers()) add(tensor);
-  for (const auto& tensor : module.parameters()) add(tensor);
+  const auto add_all = [&](const torch::jit::Module& module) {
+    for (const auto& tensor : module.buffers()) add(tensor);
+    for (const auto& tensor : module.parameters()) add(tensor);
+  };
+  add_all(model.module);
+  for (const auto& part : model.parts) add_all(part.module);
   return bytes;
 }
 
-at::Tensor Model::call(const std::string& method, std::vector<c10::IValue> arguments) const {
+namespace {
+
+at::Tensor run(const torch::jit::Module& module, at::Device device, const std::string& method, std::vector<c10::IValue> arguments) {
   // No fusion or profiling: the interpreter must leave the autograd graph as the source says.
   torch::jit::GraphOptimizerEnabledGuard plain(false);
+  for (auto& argument : arguments)
+    if (argument.isTensor()) argument = argument.toTensor().to(device);
   return module.get_method(method)(std::move(arguments)).toTensor();
+}
+
+const Part& part_of(const Model& model, int64_t layer) {
+  return *std::find_if(model.parts.begin(), model.parts.end(), [&](const Part& part) { return layer < part.end; });
+}
+
+}  // namespace
+
+at::Tensor Model::call(const std::string& method, std::vector<c10::IValue> arguments) const {
+  return run(module, device, method, std::move(arguments));
+}
+
+at::Tensor Model::call_layer(const std::string& method, int64_t layer, std::vector<c10::IValue> arguments) const {
+  if (parts.empty()) {
+    arguments.insert(arguments.begin(), layer);
+    return call(method, std::move(arguments));
+  }
+  const Part& part = part_of(*this, layer);
+  arguments.insert(arguments.begin(), layer - part.first);
+  return run(part.module, part.device, method, std::move(arguments));
+}
+
+at::Device Model::device_of(int64_t layer) const { return parts.empty() ? device : part_of(*this, layer).device; }
+
+std::string Model::devices() const {
+  if (parts.empty()) return device.str();
+  std::string names;
+  for (const auto& part : parts) names += (names.empty() ? "" : ",") + part.device.str();
+  return names;
 }
 
 at::Tensor Model::logits(const at::Tensor& hidden) const { return call("logits", {has("final") ? call("final", {hidden}) : hidden}); }
@@ -40,6 +80,8 @@ int64_t Model::vocabulary() const {
   const at::Tensor embedded = call("embed", {at::zeros({1, 1}, at::TensorOptions().dtype(at::kLong).device(device))});
   return logits(embedded[0]).size(1);
 }
+
+namespace {
 
 at::Device parse_device(const std::string& name) {
   if (name == "auto") return at::hasCUDA() ? at::Device(at::kCUDA, 0) : at::Device(at::kCPU);
@@ -54,14 +96,25 @@ at::Device parse_device(const std::string& name) {
   }
 }
 
-std::shared_ptr<Model> load_model(const std::string& path, at::Device device, TaskContext& context) {
+}  // namespace
+
+std::vector<at::Device> parse_devices(const std::string& names) {
+  std::vector<at::Device> devices;
+  std::istringstream list(names);
+  for (std::string name; std::getline(list, name, ',');) devices.push_back(parse_device(name));
+  if (devices.empty()) throw Error("INPUT", "No device was given.");
+  return devices;
+}
+
+std::shared_ptr<Model> load_model(const std::string& path, const std::vector<at::Device>& devices, TaskContext& context) {
   std::error_code missing;
   if (!std::filesystem::is_regular_file(path, missing)) throw Error("FILE", "There is no model archive at " + path + ".");
   auto model = std::make_shared<Model>();
   torch::jit::ExtraFilesMap files;
   for (const char* name : kFiles) files[name] = "";
   try {
-    model->module = torch::jit::load(path, device, files);
+    // What will be split may be too large for any one device but this.
+    model->module = torch::jit::load(path, devices.size() > 1 ? at::Device(at::kCPU) : devices.front(), files);
   } catch (const c10::OutOfMemoryError&) {
     throw;
   } catch (const std::exception& error) {
@@ -74,8 +127,9 @@ std::shared_ptr<Model> load_model(const std::string& path, at::Device device, Ta
     if (!text.empty()) model->files[name] = std::move(text);
   for (const auto& parameter : model->module.parameters()) parameter.requires_grad_(false);
   model->module.eval();
-  model->device = device;
-  model->bytes = weight_bytes(model->module);
+  model->device = devices.front();
+  if (devices.size() > 1) split(*model, devices, context);
+  model->bytes = weight_bytes(*model);
   return model;
 }
 
@@ -101,7 +155,7 @@ Napi::Value ModelHandle::contract(const Napi::CallbackInfo& info) {
 }
 
 Napi::Value ModelHandle::device(const Napi::CallbackInfo& info) {
-  return guarded(info.Env(), [&] { return Napi::String::New(info.Env(), model()->device.str()); });
+  return guarded(info.Env(), [&] { return Napi::String::New(info.Env(), model()->devices()); });
 }
 
 Napi::Value ModelHandle::bytes(const Napi::CallbackInfo& info) {

@@ -60,9 +60,13 @@ export const stepChoice = z.union([z.string(), z.looseObject({ name: z.string() 
 
 /** What libtorch calls them; which there are here, only it can say. */
 export const deviceNames = ["auto", "cpu", "cuda", "mps"] as const;
+const single = `(${deviceNames.slice(1).join("|")}|cuda:\\d+)`;
 export const device = z
   .string()
-  .regex(new RegExp(`^(${deviceNames.join("|")}|cuda:\\d+)$`), 'expected "auto", "cpu", "cuda", "cuda:1" or "mps"');
+  .regex(
+    new RegExp(`^(auto|${single}(,${single})*)$`),
+    'expected "auto", "cpu", "cuda", "cuda:1" or "mps", or several with commas between',
+  );
 
 /** For a callback; zod's own function schema would wrap it. */
 export function callback<Callback>() {

@@ -4,7 +4,7 @@
 #   project(i, x)       the layer's queries, keys and values [batch, length, (heads + 2 kv_heads) · head_dim]
 #   rest(i, x, a)       the layer's output, a being its attention [batch, length, heads · head_dim]
 #   final(x), logits(h) row by row
-# Weights are stacked by layer. No Python runs this: the addon compiles it (Module::define), `ops.tokenlense` being its own operators.
+# Weights are stacked by layer, from the model's `first_layer` on: 0, but for a part of a model that is split. No Python runs this: the addon compiles it (Module::define), `ops.tokenlense` being its own operators.
 
 # In a text of more than `long_after` tokens (0: in none) a layer reads the rotary table after its own: LongRoPE's other set.
 def tables(self, i: int, length: int) -> List[Tensor]:

@@ -6,7 +6,7 @@ def embed(self, ids: Tensor) -> Tensor:
     return torch.embedding(self.embedding, ids).float()
 
 def enter(self, i: int, x: Tensor, start: int) -> Tensor:
-    if i > 0:
+    if self.first_layer + i > 0:
         return x
     if self.project_in.numel() > 0:
         x = ops.tokenlense.linear(x, self.project_in, None)

@@ -32,9 +32,10 @@ at::Tensor embed_baseline(const Model& model, const Baseline& baseline, int64_t 
 }
 
 int64_t stage_count(const Model& model) { return model.layered() ? model.integer("layers") : 1; }
+at::Device stage_device(const Model& model, int64_t stage) { return model.layered() ? model.device_of(stage) : model.device; }
 
 at::Tensor through_stage(const Model& model, int64_t stage, const at::Tensor& x) {
-  if (model.layered()) return model.call("layer", {stage, x});
+  if (model.layered()) return model.call_layer("layer", stage, {x});
   return model.call("hidden", {x, at::ones({x.size(0), x.size(1)}, x.options().dtype(at::kLong))});
 }
 
@@ -43,7 +44,7 @@ at::Tensor through_stages(const Model& model, at::Tensor x, int64_t from, int64_
     context.check();
     x = through_stage(model, i, x);
   }
-  return x;
+  return x.to(model.device);
 }
 
 at::Tensor hidden_states(const Model& model, const std::vector<int64_t>& ids, TaskContext& context) {
@@ -77,7 +78,7 @@ StagedForward::StagedForward(const Model& model, at::Tensor inputs, int64_t firs
       x = through_stage(model, first + i, x);
     }
   }
-  hidden_ = x;
+  hidden_ = x.to(model.device);
 }
 
 void StagedForward::drop_graphs() {
@@ -90,7 +91,7 @@ Stage StagedForward::stage(int64_t i) const { return kept_ ? stages_[i] : record
 Stage StagedForward::record(int64_t i, const at::Tensor& input) const {
   at::AutoGradMode recording(true);
   RulesGuard rules(rules_);
-  at::Tensor leaf = input.detach().requires_grad_();
+  at::Tensor leaf = input.to(stage_device(model_, first_ + i)).detach().requires_grad_();
   return {leaf, through_stage(model_, first_ + i, leaf)};
 }
 

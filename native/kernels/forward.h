@@ -14,7 +14,9 @@ at::Tensor embed_baseline(const Model& model, const Baseline& baseline, int64_t 
 
 /// Stages of the model: its layers, or one in all for the minimal contract.
 int64_t stage_count(const Model& model);
-/// x [batch, length, width] through one stage, or through stages [from, to). Where a graph is recorded it goes by current_rules().
+at::Device stage_device(const Model& model, int64_t stage);
+/// x [batch, length, width] through one stage, whose device the result stays on, or through stages [from, to). Where a graph is recorded
+/// it goes by current_rules().
 at::Tensor through_stage(const Model& model, int64_t stage, const at::Tensor& x);
 at::Tensor through_stages(const Model& model, at::Tensor x, int64_t from, int64_t to, TaskContext& context);
 

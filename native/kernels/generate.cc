@@ -17,8 +17,8 @@ class Reader {
   Reader(const Model& model, int64_t texts, int64_t capacity) : model_(model), cached_(model.has("layer_cached")) {
     if (!cached_) return;
     const std::vector<int64_t> shape = {texts, model.integer("kv_heads"), capacity, model.integer("head_dim")};
-    const auto options = at::TensorOptions().dtype(at::kFloat).device(model.device);
     for (int64_t i = 0; i < model.integer("layers"); ++i) {
+      const auto options = at::TensorOptions().dtype(at::kFloat).device(model.device_of(i));
       keys_.push_back(at::zeros(shape, options));
       values_.push_back(at::zeros(shape, options));
     }
@@ -35,12 +35,12 @@ class Reader {
       if (!model_.layered()) {
         x = model_.call("hidden", {x, at::ones({x.size(0), x.size(1)}, x.options().dtype(at::kLong))});
       } else {
-        for (int64_t i = 0; i < model_.integer("layers"); ++i) x = model_.call("layer", {i, x});
+        for (int64_t i = 0; i < model_.integer("layers"); ++i) x = model_.call_layer("layer", i, {x});
       }
     }
     for (size_t i = 0; i < keys_.size(); ++i) {
       context.check();
-      x = model_.call("layer_cached", {static_cast<int64_t>(i), x, keys_[i], values_[i], from});
+      x = model_.call_layer("layer_cached", static_cast<int64_t>(i), {x, keys_[i], values_[i], from});
     }
     read_ = length;
     return x.select(1, x.size(1) - 1);

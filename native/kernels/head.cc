@@ -52,7 +52,7 @@ void Head::read_noise() {
     at::Tensor x = model_.layered() ? clean : dropped(clean);
     for (int64_t i = 0; i < stage_count(model_); ++i) {
       context_.check();
-      const at::Tensor next = through_stage(model_, i, x);
+      const at::Tensor next = through_stage(model_, i, x).to(x.device());
       // A first layer that widens the embeddings adds nothing to them.
       x = model_.layered() && next.size(2) == x.size(2) ? x + dropped(next - x) : next;
     }

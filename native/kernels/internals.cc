@@ -49,13 +49,15 @@ class InternalsRun {
       const at::Tensor next = through_stage(model_, i, x);
       const at::Tensor seen = watch.take();
       // [heads, queries, keys]; asked for where the layer's attention is no operator of ours.
-      const auto heads = [&] { return chosen_heads((seen.defined() ? seen : model_.call("attention", {i, x}))[0]); };
+      const auto heads = [&] {
+        return chosen_heads((seen.defined() ? seen : model_.call_layer("attention", i, {x}))[0]).to(model_.device);
+      };
       if (plan_.kind == InternalsKind::rollout) {
         at::Tensor mixing = heads().mean(0).mul_(0.5);
         mixing.diagonal().add_(0.5);
         rolled = rolled.defined() ? at::mm(mixing, rolled) : mixing;
       } else if (wanted(i)) {
-        found[i] = plan_.kind == InternalsKind::attention ? outputs_queries(heads()) : value_zeroing(i, x, next);
+        found[i] = plan_.kind == InternalsKind::attention ? outputs_queries(heads()) : value_zeroing(i, x, next).to(model_.device);
       }
       x = next;
       progress.advance(1);
@@ -92,7 +94,7 @@ class InternalsRun {
       context_.check();
       const int64_t count = std::min(chunk, rows - from);
       const at::Tensor positions = at::arange(from, from + count, at::kLong).to(x.device());
-      const at::Tensor turned = state(model_.call("layer_zeroed", {layer, x, positions, zeroed, first}));
+      const at::Tensor turned = state(model_.call_layer("layer_zeroed", layer, {x, positions, zeroed, first}));
       // In float64: the cosine of two nearly equal rows is one but for the last digits.
       const at::Tensor cosine = at::cosine_similarity(clean.to(at::kDouble), turned.to(at::kDouble), -1, 1e-8);
       distances.narrow(0, from, count).copy_(1 - cosine);

@@ -89,6 +89,7 @@ class Ragged {
       const Stage stage = forward_.stage(s);
       const WalkTap on_node = !tap ? WalkTap() : [&](RaggedNode& node, const Cotangent& g) { tap(s, node, g); };
       for (size_t i = 0; i < walked.size(); ++i) {
+        walked[i].rows = walked[i].rows.to(stage.input.device());
         walked[i] = walk(stage, std::move(walked[i]), on_node);
         progress.advance(rows[order[i]]);
       }
@@ -98,7 +99,7 @@ class Ragged {
     for (const auto& cotangent : walked)
       for (const auto& segment : cotangent.layout->segments) {
         const auto& target = targets_[segment.output];
-        const at::Tensor rows = cotangent.rows.narrow(0, segment.offset, segment.rows());
+        const at::Tensor rows = cotangent.rows.narrow(0, segment.offset, segment.rows()).to(forward_.inputs().device());
         // Stages that mix no positions leave the rows before the cotangent's own out.
         sink(target, segment.low == target.floor ? rows : at::constant_pad_nd(rows, {0, 0, segment.low - target.floor, 0}));
       }
@@ -136,11 +137,14 @@ ProductsReport dense(const Model& model, const StagedForward& whole, const std::
     at::Tensor walked = at::zeros({count, own.size(0), rows, width}, inputs.options());
     for (int64_t j = 0; j < count; ++j) walked[j][0][targets[begin + j].position].copy_(cotangents[static_cast<int64_t>(begin) + j]);
     for (int64_t i = forward.count() - 1; i >= 0; --i) {
-      walked = engine == Engine::batched ? batched_vjp(forward.stage(i), walked) : looped_vjp(forward.stage(i), walked);
+      const Stage stage = forward.stage(i);
+      walked = walked.to(stage.input.device());
+      walked = engine == Engine::batched ? batched_vjp(stage, walked) : looped_vjp(stage, walked);
       int64_t work = 0;
       for (size_t t = begin; t < end; ++t) work += targets[t].rows();
       progress.advance(work);
     }
+    walked = walked.to(inputs.device());
     for (int64_t j = 0; j < count; ++j)
       sink(targets[begin + j], walked[j][0].narrow(0, targets[begin + j].floor, targets[begin + j].rows()));
   }

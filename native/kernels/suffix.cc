@@ -14,10 +14,12 @@ SuffixForward::SuffixForward(const Model& model, at::Tensor clean, TaskContext& 
   hidden_ = clean_;
   for (int64_t i = 0; i < model.integer("layers"); ++i) {
     context_.check();
-    keys_.push_back(at::zeros(shape, clean_.options()));
-    values_.push_back(at::zeros(shape, clean_.options()));
-    hidden_ = model_.call("layer_cached", {i, hidden_, keys_.back(), values_.back(), int64_t{0}});
+    const auto options = clean_.options().device(model_.device_of(i));
+    keys_.push_back(at::zeros(shape, options));
+    values_.push_back(at::zeros(shape, options));
+    hidden_ = model_.call_layer("layer_cached", i, {hidden_, keys_.back(), values_.back(), int64_t{0}});
   }
+  hidden_ = hidden_.to(model_.device);
 }
 
 int64_t SuffixForward::bytes() const {
@@ -40,9 +42,9 @@ at::Tensor SuffixForward::run(const at::Tensor& suffixes, int64_t start) const {
   };
   for (size_t i = 0; i < keys_.size(); ++i) {
     context_.check();
-    x = model_.call("layer_cached", {static_cast<int64_t>(i), x, extended(keys_[i]), extended(values_[i]), start});
+    x = model_.call_layer("layer_cached", static_cast<int64_t>(i), {x, extended(keys_[i]), extended(values_[i]), start});
   }
-  return x;
+  return x.to(model_.device);
 }
 
 }  // namespace tokenlense

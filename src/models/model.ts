@@ -16,7 +16,11 @@ import type { TokenizerJson } from "./tokenizer-json.js";
 export type { BuildOptions, LoadOptions, LoadProgress } from "./progress.js";
 
 export interface LoadModelOptions extends BuildOptions {
-  /** "auto" takes a CUDA device where libtorch sees one, else the CPU; or "cpu", "cuda", "cuda:1", "mps". Default "auto". */
+  /**
+   * "auto" takes a CUDA device where libtorch sees one, else the CPU; or "cpu", "cuda", "cuda:1", "mps". Several with commas
+   * between, "cuda:0,cuda:1", hold as many of the layers each, one after another; embeddings and head lie on the first.
+   * Default "auto".
+   */
   device?: string | undefined;
 }
 

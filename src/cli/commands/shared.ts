@@ -26,7 +26,7 @@ export function modelOptions(command: Command): Command {
       "a name, a folder, a .gguf or a .pt file, or owner/name on the Hugging Face hub",
       "smollm2-135m-instruct",
     )
-    .option("--device <device>", '"auto", "cpu", "cuda", "cuda:1", …', "auto")
+    .option("--device <device>", '"auto", "cpu", "cuda", "cuda:1", "cuda:0,cuda:1": split by layer, …', "auto")
     .addOption(dtypeOption())
     .option("--max-new-tokens <count>", "the most tokens to generate", wholeNumber, 32)
     .option("--chat", "put the prompt in the model's chat format", false)

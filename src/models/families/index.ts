@@ -87,6 +87,7 @@ export function moduleSpec(
       ...{ layers, heads, kv_heads: kvHeads, head_dim: headDim },
       ...{ width, hidden, vocabulary, context, tied: tied ? 1 : 0 },
       long_after: blueprint.longAfter ?? 0,
+      first_layer: 0,
       ...blueprint.integers,
     },
     floats: {

@@ -1,5 +1,6 @@
 #include "split.h"
 
+#include <algorithm>
 #include <map>
 #include <set>
 
@@ -12,21 +13,6 @@ int64_t element(const torch::jit::Module& module, const char* list, int64_t i) {
 
 // Of all layers; to these of some is narrowed what a layer is looked up in.
 const std::set<std::string> kByLayer = {"windows", "rotary_of", "has_experts", "places"};
-
-// Each tensor once, however many names it has.
-class Mover {
- public:
-  explicit Mover(at::Device device) : device_(device) {}
-  at::Tensor operator()(const at::Tensor& tensor) {
-    auto& moved = moved_[tensor.unsafeGetTensorImpl()];
-    if (!moved.defined()) moved = tensor.to(device_);
-    return moved;
-  }
-
- private:
-  at::Device device_;
-  std::map<const void*, at::Tensor> moved_;
-};
 
 using Weights = std::vector<std::pair<std::string, at::Tensor>>;
 
@@ -50,9 +36,11 @@ std::vector<int64_t> places_in_part(const torch::jit::Module& module, int64_t fi
   return places;
 }
 
-Part part_of(const torch::jit::Module& whole, const Weights& weights, int64_t first, int64_t end, at::Device device) {
+// apart: in memory of its own, where it lies on this device already.
+Part part_of(const torch::jit::Module& whole, const Weights& weights, int64_t first, int64_t end, at::Device device, bool apart) {
+  const auto move = [&](const at::Tensor& tensor) { return tensor.to(device, tensor.scalar_type(), false, apart); };
   Part part{first, end, device, whole.copy()};
-  Mover move(device);
+  std::map<const void*, at::Tensor> moved;  // by memory: a tied head is the embedding
   for (const auto& [name, weight] : weights) {
     // Of what no layer has only the tables are read by layers, and by the first what comes before it.
     const bool stacked = !is_table(name) && place_in(whole, name, weight, 0).has_value();
@@ -60,7 +48,9 @@ Part part_of(const torch::jit::Module& whole, const Weights& weights, int64_t fi
       const auto [from, count] = places(whole, name, weight, first, end);
       part.module.setattr(name, move(weight.narrow(0, from, count)));
     } else if (is_table(name) || first == 0) {
-      part.module.setattr(name, move(weight));
+      at::Tensor& once = moved[weight.numel() ? weight.const_data_ptr() : nullptr];
+      if (!once.defined() || !once.sizes().equals(weight.sizes())) once = move(weight);
+      part.module.setattr(name, once);
     } else {
       part.module.setattr(name, at::empty({0}, weight.options()));
     }
@@ -109,8 +99,10 @@ void split(Model& model, const std::vector<at::Device>& devices, TaskContext& co
   Weights weights;
   for (const auto& weight : model.module.named_buffers()) weights.emplace_back(weight.name, weight.value);
   for (const auto& weight : model.module.named_parameters()) weights.emplace_back(weight.name, weight.value);
+  // A part that stays where all is would keep all of it.
+  const bool apart = std::any_of(devices.begin(), devices.end(), [](at::Device device) { return !device.is_cpu(); });
   for (int64_t p = 0; p < parts; ++p) {
-    model.parts.push_back(part_of(model.module, weights, layers * p / parts, layers * (p + 1) / parts, devices[p]));
+    model.parts.push_back(part_of(model.module, weights, layers * p / parts, layers * (p + 1) / parts, devices[p], apart));
     context.check();
   }
   // The first has embeddings and head too.

@@ -48,10 +48,10 @@ TOKENLENSE_VECTORISED void forward_rows(float* y, float* inverses, const float* 
 #pragma omp simd reduction(+ : sum)
     for (int64_t j = 0; j < width; ++j) sum += static_cast<double>(x[j]) * x[j];
     // Rounded once: its error is that of a whole row.
-    const double inverse = 1 / std::sqrt(sum / static_cast<double>(width) + epsilon);
-    inverses[i] = static_cast<float>(inverse);
+    const auto inverse = static_cast<float>(1 / std::sqrt(sum / static_cast<double>(width) + epsilon));
+    inverses[i] = inverse;
 #pragma omp simd
-    for (int64_t j = 0; j < width; ++j) y[j] = static_cast<float>(x[j] * inverse * w[j]);
+    for (int64_t j = 0; j < width; ++j) y[j] = x[j] * inverse * w[j];
   }
 }
 

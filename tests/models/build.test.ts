@@ -68,6 +68,7 @@ describe("the build specification of the default model", () => {
       context: 8192,
       tied: 1,
       long_after: 0,
+      first_layer: 0,
     });
     expect(spec.floats).toEqual({ norm_eps: Math.fround(1e-5), attention_scale: 1 / 8, attention_softcap: 0 });
     expect(spec.rotary).toEqual([{ dimensions: 64, theta: 100_000, factor: 1 }]);

@@ -137,7 +137,7 @@ export async function randomModels(sizes: Sizes, seed: number, ...sources: strin
         source,
         integers: {
           ...{ layers, heads, kv_heads: kvHeads, head_dim: headDim },
-          ...{ width, hidden_width: hidden, vocabulary, context, parallel: 0, long_after: 0 },
+          ...{ width, hidden_width: hidden, vocabulary, context, parallel: 0, long_after: 0, first_layer: 0 },
           ...(sizes.experts && {
             experts_used: experts.used,
             shared_hidden: experts.shared,

@@ -254,7 +254,17 @@ describe("a process that ends", () => {
     await native().buildArchive({
       output: archive,
       source: FAMILY,
-      integers: { layers, heads, kv_heads: kvHeads, head_dim: headDim, width, vocabulary, context, long_after: 0 },
+      integers: {
+        layers,
+        heads,
+        kv_heads: kvHeads,
+        head_dim: headDim,
+        width,
+        vocabulary,
+        context,
+        long_after: 0,
+        first_layer: 0,
+      },
       floats: { norm_eps: 1e-5, attention_scale: 1, attention_softcap: 0 },
       texts: { activation: "silu" },
       lists: { windows: new Int32Array(layers), rotary_of: new Int32Array(layers), normed_parts: new Int32Array() },

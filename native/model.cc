@@ -19,18 +19,22 @@ constexpr std::array<const char*, 3> kFiles = {"tokenlense/contract.json", "toke
 
 }  // namespace
 
+std::vector<std::pair<std::string, at::Tensor>> named_weights(const torch::jit::Module& module) {
+  std::vector<std::pair<std::string, at::Tensor>> weights;
+  for (const auto& weight : module.named_buffers()) weights.emplace_back(weight.name, weight.value);
+  for (const auto& weight : module.named_parameters()) weights.emplace_back(weight.name, weight.value);
+  return weights;
+}
+
 int64_t weight_bytes(const Model& model) {
   std::unordered_set<const void*> seen;  // a tied head counts once
   int64_t bytes = 0;
-  auto add = [&](const at::Tensor& tensor) {
-    if (seen.insert(tensor.storage().unsafeGetStorageImpl()).second) bytes += static_cast<int64_t>(tensor.storage().nbytes());
+  const auto add = [&](const torch::jit::Module& module) {
+    for (const auto& [name, tensor] : named_weights(module))
+      if (seen.insert(tensor.storage().unsafeGetStorageImpl()).second) bytes += static_cast<int64_t>(tensor.storage().nbytes());
   };
-  const auto add_all = [&](const torch::jit::Module& module) {
-    for (const auto& tensor : module.buffers()) add(tensor);
-    for (const auto& tensor : module.parameters()) add(tensor);
-  };
-  add_all(model.module);
-  for (const auto& part : model.parts) add_all(part.module);
+  add(model.module);
+  for (const auto& part : model.parts) add(part.module);
   return bytes;
 }
 
@@ -44,8 +48,10 @@ at::Tensor run(const torch::jit::Module& module, at::Device device, const std::s
   return module.get_method(method)(std::move(arguments)).toTensor();
 }
 
-const Part& part_of(const Model& model, int64_t layer) {
-  return *std::find_if(model.parts.begin(), model.parts.end(), [&](const Part& part) { return layer < part.end; });
+// None where the model is not split.
+const Part* part_of(const Model& model, int64_t layer) {
+  const auto part = std::find_if(model.parts.begin(), model.parts.end(), [&](const Part& part) { return layer < part.end; });
+  return part == model.parts.end() ? nullptr : &*part;
 }
 
 }  // namespace
@@ -55,16 +61,15 @@ at::Tensor Model::call(const std::string& method, std::vector<c10::IValue> argum
 }
 
 at::Tensor Model::call_layer(const std::string& method, int64_t layer, std::vector<c10::IValue> arguments) const {
-  if (parts.empty()) {
-    arguments.insert(arguments.begin(), layer);
-    return call(method, std::move(arguments));
-  }
-  const Part& part = part_of(*this, layer);
-  arguments.insert(arguments.begin(), layer - part.first);
-  return run(part.module, part.device, method, std::move(arguments));
+  const Part* part = part_of(*this, layer);
+  arguments.insert(arguments.begin(), part ? layer - part->first : layer);
+  return part ? run(part->module, part->device, method, std::move(arguments)) : call(method, std::move(arguments));
 }
 
-at::Device Model::device_of(int64_t layer) const { return parts.empty() ? device : part_of(*this, layer).device; }
+at::Device Model::device_of(int64_t layer) const {
+  const Part* part = part_of(*this, layer);
+  return part ? part->device : device;
+}
 
 std::string Model::devices() const {
   if (parts.empty()) return device.str();
@@ -77,7 +82,7 @@ at::Tensor Model::logits(const at::Tensor& hidden) const { return call("logits",
 
 int64_t Model::vocabulary() const {
   if (module.hasattr("vocabulary")) return integer("vocabulary");
-  const at::Tensor embedded = call("embed", {at::zeros({1, 1}, at::TensorOptions().dtype(at::kLong).device(device))});
+  const at::Tensor embedded = call("embed", {at::zeros({1, 1}, at::kLong)});
   return logits(embedded[0]).size(1);
 }
 

@@ -25,8 +25,9 @@ struct Model {
   bool layered() const { return has("layer"); }
   int64_t integer(const std::string& name) const { return module.attr(name).toInt(); }
 
+  /// Arguments are moved to the model's device.
   at::Tensor call(const std::string& method, std::vector<c10::IValue> arguments) const;
-  /// A method that takes a layer's number and x first: on the layer's device, where its result stays. Arguments are moved there.
+  /// A method that takes a layer's number and x first: on the layer's device, likewise, where its result stays.
   at::Tensor call_layer(const std::string& method, int64_t layer, std::vector<c10::IValue> arguments) const;
   at::Device device_of(int64_t layer) const;
   /// "cpu"; "cuda:0,cuda:1" where the model is split.
@@ -39,7 +40,9 @@ struct Model {
   at::Tensor logits(const at::Tensor& hidden) const;
 };
 
-/// Of buffers and parameters; what two names share counts once.
+/// Buffers and parameters.
+std::vector<std::pair<std::string, at::Tensor>> named_weights(const torch::jit::Module& module);
+/// Of these; what two names share counts once.
 int64_t weight_bytes(const Model& model);
 
 /// "auto", "cpu", "cuda", "cuda:1", "mps"; several with commas between.

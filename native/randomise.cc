@@ -36,9 +36,7 @@ std::shared_ptr<Model> randomised(const Model& model, const Randomisation& plan,
   const bool tied = model.layered() && module.hasattr("head") && module.hasattr("embedding") &&
                     module.attr("head").toTensor().is_alias_of(module.attr("embedding").toTensor());
   if (tied) module.setattr("head", module.attr("head").toTensor().clone());
-  std::vector<std::pair<std::string, at::Tensor>> weights;
-  for (const auto& weight : module.named_buffers()) weights.emplace_back(weight.name, weight.value);
-  for (const auto& weight : module.named_parameters()) weights.emplace_back(weight.name, weight.value);
+  const auto weights = named_weights(module);
   int64_t done = 0;
   for (const auto& [name, weight] : weights) {
     context.step(done++, static_cast<int64_t>(weights.size()));

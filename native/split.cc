@@ -1,6 +1,7 @@
 #include "split.h"
 
 #include <algorithm>
+#include <array>
 #include <map>
 #include <set>
 
@@ -12,9 +13,7 @@ namespace {
 int64_t element(const torch::jit::Module& module, const char* list, int64_t i) { return module.attr(list).toIntList().get(i); }
 
 // Of all layers; to these of some is narrowed what a layer is looked up in.
-const std::set<std::string> kByLayer = {"windows", "rotary_of", "has_experts", "places"};
-
-using Weights = std::vector<std::pair<std::string, at::Tensor>>;
+constexpr std::array kByLayer = {"windows", "rotary_of", "has_experts", "places"};
 
 // The places of layers [first, end) in a stack: first and count.
 std::pair<int64_t, int64_t> places(const torch::jit::Module& module, const std::string& name, const at::Tensor& weight, int64_t first,
@@ -37,11 +36,11 @@ std::vector<int64_t> places_in_part(const torch::jit::Module& module, int64_t fi
 }
 
 // apart: in memory of its own, where it lies on this device already.
-Part part_of(const torch::jit::Module& whole, const Weights& weights, int64_t first, int64_t end, at::Device device, bool apart) {
+Part part_of(const torch::jit::Module& whole, int64_t first, int64_t end, at::Device device, bool apart) {
   const auto move = [&](const at::Tensor& tensor) { return tensor.to(device, tensor.scalar_type(), false, apart); };
   Part part{first, end, device, whole.copy()};
   std::map<const void*, at::Tensor> moved;  // by memory: a tied head is the embedding
-  for (const auto& [name, weight] : weights) {
+  for (const auto& [name, weight] : named_weights(whole)) {
     // Of what no layer has only the tables are read by layers, and by the first what comes before it.
     const bool stacked = !is_table(name) && place_in(whole, name, weight, 0).has_value();
     if (stacked) {
@@ -55,7 +54,7 @@ Part part_of(const torch::jit::Module& whole, const Weights& weights, int64_t fi
       part.module.setattr(name, at::empty({0}, weight.options()));
     }
   }
-  for (const auto& name : kByLayer) {
+  for (const std::string name : kByLayer) {
     if (!whole.hasattr(name)) continue;
     std::vector<int64_t> values;
     if (name == "places")
@@ -96,13 +95,10 @@ void split(Model& model, const std::vector<at::Device>& devices, TaskContext& co
   const int64_t layers = model.integer("layers");
   if (parts > layers)
     throw Error("INPUT", std::to_string(parts) + " devices were given for a model of " + std::to_string(layers) + " layers.");
-  Weights weights;
-  for (const auto& weight : model.module.named_buffers()) weights.emplace_back(weight.name, weight.value);
-  for (const auto& weight : model.module.named_parameters()) weights.emplace_back(weight.name, weight.value);
   // A part that stays where all is would keep all of it.
   const bool apart = std::any_of(devices.begin(), devices.end(), [](at::Device device) { return !device.is_cpu(); });
   for (int64_t p = 0; p < parts; ++p) {
-    model.parts.push_back(part_of(model.module, weights, layers * p / parts, layers * (p + 1) / parts, devices[p], apart));
+    model.parts.push_back(part_of(model.module, layers * p / parts, layers * (p + 1) / parts, devices[p], apart));
     context.check();
   }
   // The first has embeddings and head too.

@@ -126,6 +126,23 @@ struct Block {
   int64_t each = (kPair - 1) / (steps * Scheme::kProducts) + 1;  // rows of results at a time
   int64_t fetched = to.first;                                    // rows of c
 
+  // Of the tiles at so many bytes of each side, and what goes on beside. near: the columns' stay in the first-level cache.
+  template <Numbers numbers, bool tall>
+  TOKENLENSE_AMX void multiply(int64_t l, int64_t r, bool near) {
+    if constexpr (tall) {
+      multiply_tall<numbers>(left.tiles + l, left.apart, right.tiles + r);
+    } else {
+      stream_left(left.at(0) + l, left.at(1) + l);
+      if (near)
+        load_right(right.at(0) + r, right.at(1) + r);
+      else
+        stream_right(right.at(0) + r, right.at(1) + r);
+      multiply_loaded<numbers>();
+    }
+    beside();
+  }
+
+ private:
   TOKENLENSE_AMX void beside() {
     before.some(each);
     more.some();

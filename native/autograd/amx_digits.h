@@ -115,24 +115,4 @@ TOKENLENSE_AMX inline void right_tile(const Value* from, int64_t pitch, int64_t 
   }
 }
 
-// Two loaded tiles of rows times two of columns.
-TOKENLENSE_AMX inline void multiply_loaded() {
-  _tile_dpbssd(0, 4, 6);
-  _tile_dpbssd(1, 4, 7);
-  _tile_dpbssd(2, 5, 6);
-  _tile_dpbssd(3, 5, 7);
-}
-// Four tiles of rows, `apart`, times one of columns.
-TOKENLENSE_AMX inline void multiply_tall(const char* rows, int64_t apart, const char* columns) {
-  _tile_loadd(6, columns, kBytes);
-  _tile_stream_loadd(4, rows, kBytes);
-  _tile_stream_loadd(5, rows + apart, kBytes);
-  _tile_dpbssd(0, 4, 6);
-  _tile_stream_loadd(7, rows + 2 * apart, kBytes);
-  _tile_dpbssd(1, 5, 6);
-  _tile_stream_loadd(4, rows + 3 * apart, kBytes);
-  _tile_dpbssd(2, 7, 6);
-  _tile_dpbssd(3, 4, 6);
-}
-
 }  // namespace tokenlense::amx::digits

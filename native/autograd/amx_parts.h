@@ -36,26 +36,6 @@ TOKENLENSE_AMX inline void left_row(__m512i a, __m512i b, Part* to) {
   if constexpr (!last) left_row<parts, part + 1>(a, b, to);
 }
 
-// Two loaded tiles of rows times two of columns.
-TOKENLENSE_AMX inline void multiply_loaded() {
-  _tile_dpbf16ps(0, 4, 6);
-  _tile_dpbf16ps(1, 4, 7);
-  _tile_dpbf16ps(2, 5, 6);
-  _tile_dpbf16ps(3, 5, 7);
-}
-// Four tiles of rows, `apart`, times one of columns.
-TOKENLENSE_AMX inline void multiply_tall(const char* rows, int64_t apart, const char* columns) {
-  _tile_loadd(6, columns, kBytes);
-  _tile_stream_loadd(4, rows, kBytes);
-  _tile_stream_loadd(5, rows + apart, kBytes);
-  _tile_dpbf16ps(0, 4, 6);
-  _tile_stream_loadd(7, rows + 2 * apart, kBytes);
-  _tile_dpbf16ps(1, 5, 6);
-  _tile_stream_loadd(4, rows + 3 * apart, kBytes);
-  _tile_dpbf16ps(2, 7, 6);
-  _tile_dpbf16ps(3, 4, 6);
-}
-
 // A left tile: 16 rows of 32 values each, `parts` tiles one after another.
 template <int parts, class Value>
 TOKENLENSE_AMX void left_tile(const Value* from, int64_t pitch, int64_t rows, int64_t depth, Part* to) {

@@ -29,7 +29,6 @@ struct Digits {
     TOKENLENSE_AMX void step(const Value* from, int64_t depth, char* to) const {
       digits::left_row<count>(from, depth, _mm512_set1_ps(scale), reinterpret_cast<digits::Digit*>(to));
     }
-    TOKENLENSE_AMX static void empty(char* to) { digits::empty_row<count>(reinterpret_cast<digits::Digit*>(to)); }
   };
 
   // 16 rows; the next 16 are fetched.
@@ -46,7 +45,7 @@ struct Digits {
       const Value* at = from + d;
       for (int64_t r = 0; r < kTile; ++r, at += pitch) {
         if (r >= rows) {
-          Row::empty(to + r * kBytes);
+          digits::empty_row<count>(reinterpret_cast<digits::Digit*>(to + r * kBytes));
           continue;
         }
         for (int i = 0; i < 4; ++i) _mm_prefetch(reinterpret_cast<const char*>(at + kTile * pitch + i * kTile), _MM_HINT_T0);
@@ -89,17 +88,8 @@ struct Digits {
 #pragma GCC unroll 4
       for (int p = 0; p <= level; ++p) {
         const int64_t l = (s * count + p) * kTileBytes, r = (s * count + level - p) * kTileBytes;
-        if constexpr (tall) {
-          digits::multiply_tall(block.left.tiles + l, block.left.apart, block.right.tiles + r);
-        } else {
-          stream_left(block.left.at(0) + l, block.left.at(1) + l);
-          if (level - p < 2)  // the digits that are used most stay in the first-level cache, which holds no more
-            load_right(block.right.at(0) + r, block.right.at(1) + r);
-          else
-            stream_right(block.right.at(0) + r, block.right.at(1) + r);
-          digits::multiply_loaded();
-        }
-        block.beside();
+        // The digits that are used most stay near, where there is no room for more.
+        block.template multiply<Numbers::digits, tall>(l, r, level - p < 2);
       }
     }
     store_sums(block.sums + level * kLevelBytes);
@@ -129,10 +119,6 @@ struct Parts {
       parts::left_row<kLeft>(load16(from, mask_of(depth)), load16(from + kTile, mask_of(depth - kTile)),
                              reinterpret_cast<parts::Part*>(to));
     }
-    TOKENLENSE_AMX static void empty(char* to) {
-      const __m512i none = _mm512_setzero_si512();
-      parts::left_row<kLeft>(none, none, reinterpret_cast<parts::Part*>(to));
-    }
   };
 
   template <class Value>
@@ -159,14 +145,7 @@ struct Parts {
     for (int p = kProducts - 1; p >= 0; --p)
       for (int64_t s = 0; s < block.steps; ++s) {
         const int64_t l = (s * kLeft + p % kLeft) * kTileBytes, r = (s * kRight + p % kRight) * kTileBytes;
-        if constexpr (tall) {
-          parts::multiply_tall(block.left.tiles + l, block.left.apart, block.right.tiles + r);
-        } else {
-          stream_left(block.left.at(0) + l, block.left.at(1) + l);
-          load_right(block.right.at(0) + r, block.right.at(1) + r);
-          parts::multiply_loaded();
-        }
-        block.beside();
+        block.template multiply<Numbers::parts, tall>(l, r, true);
       }
     store_sums(block.sums);
   }

@@ -55,6 +55,38 @@ TOKENLENSE_AMX inline void load_right(const void* first, const void* second) {
   _tile_loadd(6, first, kBytes);
   _tile_loadd(7, second, kBytes);
 }
+
+// What tiles hold: whole numbers of eight bits, or bfloat16.
+enum class Numbers { digits, parts };
+
+#define TOKENLENSE_MULTIPLY(sum, rows, columns) \
+  if constexpr (numbers == Numbers::digits)     \
+    _tile_dpbssd(sum, rows, columns);           \
+  else                                          \
+    _tile_dpbf16ps(sum, rows, columns)
+// Two loaded tiles of rows times two of columns.
+template <Numbers numbers>
+TOKENLENSE_AMX inline void multiply_loaded() {
+  TOKENLENSE_MULTIPLY(0, 4, 6);
+  TOKENLENSE_MULTIPLY(1, 4, 7);
+  TOKENLENSE_MULTIPLY(2, 5, 6);
+  TOKENLENSE_MULTIPLY(3, 5, 7);
+}
+// Four tiles of rows, `apart`, times one of columns.
+template <Numbers numbers>
+TOKENLENSE_AMX inline void multiply_tall(const char* rows, int64_t apart, const char* columns) {
+  _tile_loadd(6, columns, kBytes);
+  _tile_stream_loadd(4, rows, kBytes);
+  _tile_stream_loadd(5, rows + apart, kBytes);
+  TOKENLENSE_MULTIPLY(0, 4, 6);
+  _tile_stream_loadd(7, rows + 2 * apart, kBytes);
+  TOKENLENSE_MULTIPLY(1, 5, 6);
+  _tile_stream_loadd(4, rows + 3 * apart, kBytes);
+  TOKENLENSE_MULTIPLY(2, 7, 6);
+  TOKENLENSE_MULTIPLY(3, 4, 6);
+}
+#undef TOKENLENSE_MULTIPLY
+
 TOKENLENSE_AMX inline void store_sums(void* to) {
   auto* bytes = static_cast<char*>(to);
   _tile_stored(0, bytes, kBytes);

@@ -25,8 +25,7 @@ class Words {
     const int64_t vocabulary = model.vocabulary(), chunk = 4096;
     std::vector<at::Tensor> parts;
     for (int64_t from = 0; from < vocabulary; from += chunk)
-      parts.push_back(
-          model.call("embed", {at::arange(from, std::min(from + chunk, vocabulary), at::kLong).unsqueeze(0).to(model.device)})[0]);
+      parts.push_back(model.call("embed", {at::arange(from, std::min(from + chunk, vocabulary), at::kLong).unsqueeze(0)})[0]);
     table_ = at::cat(parts);
     squares_ = table_.square().sum(1);
   }

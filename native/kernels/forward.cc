@@ -6,14 +6,14 @@ namespace tokenlense {
 namespace {
 
 at::Tensor embed_rows(const Model& model, at::ArrayRef<int64_t> ids) {
-  return model.call("embed", {at::tensor(ids, at::kLong).unsqueeze(0).to(model.device)});
+  return model.call("embed", {at::tensor(ids, at::kLong).unsqueeze(0)});
 }
 
 at::Tensor mean_embedding(const Model& model) {
   const int64_t vocabulary = model.vocabulary(), chunk = 4096;
   at::Tensor sum;
   for (int64_t from = 0; from < vocabulary; from += chunk) {
-    const at::Tensor ids = at::arange(from, std::min(from + chunk, vocabulary), at::kLong).unsqueeze(0).to(model.device);
+    const at::Tensor ids = at::arange(from, std::min(from + chunk, vocabulary), at::kLong).unsqueeze(0);
     const at::Tensor part = model.call("embed", {ids}).to(at::kDouble).sum(1);
     sum = sum.defined() ? sum.add_(part) : part;
   }

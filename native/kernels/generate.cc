@@ -30,7 +30,7 @@ class Reader {
     const int64_t switched = model_.long_after();
     if (read_ <= switched && length > switched) read_ = 0;
     const int64_t from = cached_ ? read_ : 0;
-    at::Tensor x = model_.call("embed", {ids.narrow(1, from, length - from).contiguous().to(model_.device)});
+    at::Tensor x = model_.call("embed", {ids.narrow(1, from, length - from).contiguous()});
     if (!cached_) {
       if (!model_.layered()) {
         x = model_.call("hidden", {x, at::ones({x.size(0), x.size(1)}, x.options().dtype(at::kLong))});

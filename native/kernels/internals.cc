@@ -93,7 +93,7 @@ class InternalsRun {
     for (int64_t from = 0; from < rows; from += chunk) {
       context_.check();
       const int64_t count = std::min(chunk, rows - from);
-      const at::Tensor positions = at::arange(from, from + count, at::kLong).to(x.device());
+      const at::Tensor positions = at::arange(from, from + count, at::kLong);
       const at::Tensor turned = state(model_.call_layer("layer_zeroed", layer, {x, positions, zeroed, first}));
       // In float64: the cosine of two nearly equal rows is one but for the last digits.
       const at::Tensor cosine = at::cosine_similarity(clean.to(at::kDouble), turned.to(at::kDouble), -1, 1e-8);

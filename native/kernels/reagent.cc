@@ -60,7 +60,7 @@ class Reagent {
   }
 
   at::Tensor ids() const { return at::tensor(at::ArrayRef<int64_t>(plan_.ids.data(), plan_.rows()), at::kLong); }
-  at::Tensor embedded(const at::Tensor& tokens) const { return model_.call("embed", {tokens.to(model_.device)}); }
+  at::Tensor embedded(const at::Tensor& tokens) const { return model_.call("embed", {tokens}); }
 
   // One random replacement for each probe, and what it tells about every position.
   void probe(int64_t step) {

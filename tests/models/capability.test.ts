@@ -7,19 +7,10 @@ import { loadModel } from "../../src/models/model.js";
 import { LOGIT } from "../methods/plans.js";
 import { temporaryFolder } from "../tiny-model.js";
 import { FAMILY_GOLDENS, writeFamilyFolder } from "./family-files.js";
+import { ids, options, text } from "./small-runs.js";
 
 // `tokenlense models inspect` lists what `lacking` has nothing against: that must be what the engine does.
 
-const ids = Int32Array.from([3, 1, 4, 1, 5, 9]);
-const text = { promptIds: ids.slice(0, 4), targetIds: ids };
-// Over a baseline of zeros the norms of these models are too steep for float32.
-const mean = { baseline: "mean" };
-const options: Partial<Record<MethodName, object>> = {
-  ...{ integrated_gradients: { steps: 2, ...mean }, sequential_integrated_gradients: { steps: 1, ...mean } },
-  ...{ discretized_integrated_gradients: { steps: 2, ...mean }, layer_integrated_gradients: { steps: 2, ...mean } },
-  ...{ gradient_shap: { samples: 2, ...mean }, lime: { samples: 8 }, reagent: { maxProbeSteps: 2, probes: 1 } },
-  ...{ deeplift: mean, layer_deeplift: mean },
-};
 const families = [...new Map(FAMILY_GOLDENS.map((golden) => [String(golden.config.architectures), golden])).values()];
 
 describe.each(families)("$name", (golden) => {

@@ -7,20 +7,17 @@ import { lacking } from "../../src/methods/method.js";
 import { loadModel } from "../../src/models/model.js";
 import { temporaryFolder, writeTinyModel } from "../tiny-model.js";
 import { FAMILY_GOLDENS, writeFamilyFolder } from "./family-files.js";
+import { ids, options, text } from "./small-runs.js";
 
 // Each part has its own weights and its own numbers of layers, on whatever device it lies: two parts on one CPU show that, where there
 // is no second device. What must be moved between devices only two devices show.
 
 const folder = temporaryFolder();
-const ids = Int32Array.from([3, 1, 4, 1, 5, 9]);
-const text = { promptIds: ids.slice(0, 4), targetIds: ids };
-// Over a baseline of zeros the norms of these models are too steep for float32.
-const mean = { baseline: "mean" };
-const options: Partial<Record<MethodName, object>> = {
-  ...{ integrated_gradients: { steps: 2, ...mean }, sequential_integrated_gradients: { steps: 1, ...mean } },
-  ...{ discretized_integrated_gradients: { steps: 2, ...mean }, gradient_shap: { samples: 2, ...mean } },
-  ...{ layer_integrated_gradients: { steps: 2, layer: 1, ...mean }, layer_deeplift: { layer: 1, ...mean } },
-  ...{ lime: { samples: 8 }, reagent: { maxProbeSteps: 2, probes: 1 }, deeplift: mean },
+// A layer of the second part too.
+const deep: Partial<Record<MethodName, object>> = {
+  ...options,
+  layer_integrated_gradients: { ...options.layer_integrated_gradients, layer: 1 },
+  layer_deeplift: { ...options.layer_deeplift, layer: 1 },
   layer_gradient_x_activation: { layer: 1 },
 };
 
@@ -37,7 +34,7 @@ describe("a model split over devices by layer", () => {
     for (const method of Object.keys(methods) as MethodName[]) {
       if (lacking(methods[method], whole.contract)) continue;
       const scores = async (model: typeof whole) => {
-        using result = await attribute({ model, ...text, method, options: options[method] ?? {} } as never);
+        using result = await attribute({ model, ...text, method, options: deep[method] ?? {} } as never);
         return result.scores;
       };
       expect(await scores(parts), method).toEqual(await scores(whole));

@@ -1,7 +1,7 @@
 import type { Command } from "commander";
 import { heldTo } from "../settings/schemas.js";
 import { bytes, number, stepList, wholeNumber } from "../values.js";
-import { dtypeOption, exitCodes } from "./shared.js";
+import { deviceOption, dtypeOption, exitCodes } from "./shared.js";
 
 const counts = (text: string, before: number[]): number[] => [...before, wholeNumber(text)];
 
@@ -65,7 +65,7 @@ function measuring(command: Command, methods: string): Command {
       stepList,
       [],
     )
-    .option("--device <device>", '"auto", "cpu", "cuda", "cuda:1", "cuda:0,cuda:1": split by layer, …', "auto")
+    .addOption(deviceOption())
     .addOption(dtypeOption())
     .option("--repeats <count>", "times that each cell is measured", wholeNumber, 2)
     .option("--warmup <count>", "runs of each method that do not count, before the first that does", wholeNumber, 1)

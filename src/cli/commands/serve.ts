@@ -1,7 +1,7 @@
 import { type Command, Option } from "commander";
 import { heldTo, notFromProject, secret } from "../settings/schemas.js";
 import { bytes, wholeNumber } from "../values.js";
-import { exitCodes } from "./shared.js";
+import { deviceOption, exitCodes } from "./shared.js";
 
 /** `serve`. */
 export function serveCommands(program: Command): void {
@@ -33,7 +33,7 @@ export function serveCommands(program: Command): void {
       "--model <model...>",
       "models that clients may name beside those known by name and those in the hub's cache; repeatable",
     )
-    .option("--device <device>", '"auto", "cpu", "cuda", "cuda:1", "cuda:0,cuda:1": split by layer, …', "auto")
+    .addOption(deviceOption())
     .option(
       "--model-memory <size>",
       "for models' weights; the least recently used go (default: half of what is free)",

@@ -4,6 +4,11 @@ import { assignment, bytes, number, step, stepList, wholeNumber } from "../value
 
 export { exitCodesText as exitCodes } from "../failure.js";
 
+export const deviceOption = () =>
+  new Option("--device <device>", '"auto", "cpu", "cuda", "cuda:1", "cuda:0,cuda:1": split by layer, …').default(
+    "auto",
+  );
+
 export const dtypeOption = () =>
   new Option("--dtype <dtype>", "what weights are kept in, where the archive is built here (default: float32)").choices(
     [...["float32", "bfloat16", "float16"]],
@@ -26,7 +31,7 @@ export function modelOptions(command: Command): Command {
       "a name, a folder, a .gguf or a .pt file, or owner/name on the Hugging Face hub",
       "smollm2-135m-instruct",
     )
-    .option("--device <device>", '"auto", "cpu", "cuda", "cuda:1", "cuda:0,cuda:1": split by layer, …', "auto")
+    .addOption(deviceOption())
     .addOption(dtypeOption())
     .option("--max-new-tokens <count>", "the most tokens to generate", wholeNumber, 32)
     .option("--chat", "put the prompt in the model's chat format", false)

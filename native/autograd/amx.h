@@ -19,6 +19,8 @@ bool has_amx();
 /// Errors: about 1e-6 of the largest value, as oneDNN's; where `transposed` 1e-7, no more than the last bit of float32.
 /// Beside a bfloat16 matrix, which has 8 bits, 16 of a row's values are kept where `transposed`, as the sum of two bfloat16, relative
 /// errors of 4e-6; else 8, a cotangent's, relative errors of 2e-3, which move the scores less than the rounding of the weights does.
+/// By DeepLIFT's rules (current_rules()) always as where `transposed`: its multipliers are summed times differences, of which some are a
+/// thousand times the others, and the sums are to be complete.
 at::Tensor amx_product(const at::Tensor& rows, const at::Tensor& matrix, bool transposed);
 
 constexpr int64_t kMostFewRows = 128;

@@ -7,6 +7,7 @@
 #include "amx_pieces.h"
 #include "amx_schemes.h"
 #include "rows.h"
+#include "rules.h"
 
 namespace tokenlense {
 namespace {
@@ -103,9 +104,11 @@ at::Tensor product(const at::Tensor& rows, const at::Tensor& matrix, bool transp
   return result;
 }
 
-template <class Weight>
-at::Tensor product_of_digits(const at::Tensor& rows, const at::Tensor& matrix, bool transposed) {
-  return transposed ? product<Digits<4>, Weight>(rows, matrix, true) : product<Digits<3>, Weight>(rows, matrix, false);
+// By the finer scheme or the coarser, which is good enough for a gradient's cotangents.
+template <class Fine, class Coarse, class Weight>
+at::Tensor product(const at::Tensor& rows, const at::Tensor& matrix, bool transposed) {
+  if (transposed || current_rules() == Rules::deeplift) return product<Fine, Weight>(rows, matrix, transposed);
+  return product<Coarse, Weight>(rows, matrix, false);
 }
 
 }  // namespace
@@ -120,11 +123,9 @@ void KeptTiles::clear() {
 }
 
 at::Tensor amx_product(const at::Tensor& rows, const at::Tensor& matrix, bool transposed) {
-  // Backward, cotangents as bfloat16: what that rounds is no more than what the weights' own rounding changes.
-  if (matrix.scalar_type() == at::kBFloat16)
-    return transposed ? product<Parts<2, 1>, at::BFloat16>(rows, matrix, true) : product<Parts<1, 1>, at::BFloat16>(rows, matrix, false);
-  if (matrix.scalar_type() == at::kHalf) return product_of_digits<at::Half>(rows, matrix, transposed);
-  return product_of_digits<float>(rows, matrix, transposed);
+  if (matrix.scalar_type() == at::kBFloat16) return product<Parts<2, 1>, Parts<1, 1>, at::BFloat16>(rows, matrix, transposed);
+  if (matrix.scalar_type() == at::kHalf) return product<Digits<4>, Digits<3>, at::Half>(rows, matrix, transposed);
+  return product<Digits<4>, Digits<3>, float>(rows, matrix, transposed);
 }
 
 }  // namespace tokenlense

@@ -62,7 +62,7 @@ export const METHODS: Readonly<Record<string, BenchMethod>> = {
   integrated_gradients: {
     ...INTEGRATED,
     options: { steps: STEPS },
-    check: { by: "scores", tolerance: 1e-4 },
+    check: { by: "scores", tolerance: 1e-4, exact: true },
     asked: 6,
     note: `${STEPS} steps each`,
   },

@@ -22,16 +22,19 @@ export function decodeFloats(text: string): Float32Array {
 
 /** The largest difference, as a share of the largest magnitude in `reference`. NaN where anything is not a number. */
 export function distance(values: Float32Array, reference: Float32Array): number {
+  return distanceByColumn(values, reference, 1)[0] ?? Number.NaN;
+}
+
+/** Likewise of each column, as a share of the largest magnitude in all of `reference`. Row-major. */
+export function distanceByColumn(values: Float32Array, reference: Float32Array, columns: number): number[] {
   if (values.length !== reference.length) throw new Error(`${values.length} scores against ${reference.length}`);
-  let difference = 0;
-  let largest = 0;
+  const largest = reference.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
+  const differences = new Array<number>(columns).fill(0);
   for (const [i, expected] of reference.entries()) {
-    const apart = Math.abs((values[i] ?? Number.NaN) - expected);
-    if (Number.isNaN(apart)) return Number.NaN;
-    difference = Math.max(difference, apart);
-    largest = Math.max(largest, Math.abs(expected));
+    const column = i % columns;
+    differences[column] = Math.max(differences[column] ?? 0, Math.abs((values[i] ?? Number.NaN) - expected));
   }
-  return difference / largest;
+  return differences.map((difference) => difference / largest);
 }
 
 /** L2 distance of each column from the reference's, as a share of the reference's L2 norm. Row-major. */

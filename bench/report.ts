@@ -75,6 +75,7 @@ function remarks({ ours, agreement, note }: Comparison): string {
   const delta = (of: { mean: number; max: number }) => `${small(of.mean)}, ${small(of.max)}`;
   const parts = [note];
   if (fromExact) parts.push(`from float64 ${small(fromExact.ours)} / ${small(fromExact.peer)}`);
+  if (fromExact?.rounding) parts.push(`rounding the embeddings alone moves that by ${small(fromExact.rounding)}`);
   if (tolerance === undefined && ours.nodes) parts.push(`${ours.nodes.min} – ${ours.nodes.max} nodes`);
   if (deltas?.ours && deltas.peer) parts.push(`|delta| ${delta(deltas.ours)} / ${delta(deltas.peer)}`);
   else if (deltas?.ours && tolerance === undefined) parts.push(`our |delta| ${delta(deltas.ours)}`);

@@ -121,7 +121,9 @@ function disagreement({ size, method, agreement }: Comparison): string {
     tolerance === undefined
       ? `our scores miss their sums by ${number(ours?.mean)}, at most ${number(ours?.max)}; Inseq's by ${number(peer?.mean)}, at most ${number(peer?.max)}`
       : `the scores differ by ${number(apart)} of the largest, not ${number(tolerance)}`;
-  const exact = `; from float64 ours are ${number(fromExact?.ours)} away, Inseq's ${number(fromExact?.peer)}`;
+  const exact =
+    `; from float64 ours are ${number(fromExact?.ours)} away, Inseq's ${number(fromExact?.peer)}, ` +
+    `and rounding the embeddings alone moves them by ${number(fromExact?.rounding)}`;
   return `${size} ${method}: ${found}${fromExact ? exact : ""}`;
 }
 

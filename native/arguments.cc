@@ -86,7 +86,7 @@ GemmRequest gemm_request(const Napi::Value& value) {
   fields.each("shapes", [&](const Napi::Value& shape, const std::string& path) {
     const Fields of(shape, path);
     const auto size = [&](const char* key) { return of.integer(key, 1, 1 << 20); };
-    request.shapes.push_back({size("rows"), size("depth"), size("columns"), of.flag("transposed"), dtype_of(of)});
+    request.shapes.push_back({size("rows"), size("depth"), size("columns"), of.flag("transposed"), dtype_of(of), of.has("coarse") && of.flag("coarse")});
   });
   return request;
 }

@@ -62,7 +62,7 @@ static char* open_library(const char* path) {
   /* libgomp reads this once, when it is opened. By default a waiting thread spins for milliseconds: on a machine that does other
      work too, it spins in the place of the very thread it waits for (measured here: up to ten times slower). Set for good, since
      process.env of a worker thread does not reach the C library. */
-  if (getenv("OMP_WAIT_POLICY") == NULL) setenv("GOMP_SPINCOUNT", "10000", 0);
+  if (getenv("OMP_WAIT_POLICY") == NULL) setenv("GOMP_SPINCOUNT", "20000", 0);
   /* Never closed: the main addon and other threads keep using it. */
   if (dlopen(path, RTLD_NOW | RTLD_GLOBAL) != NULL) return NULL;
   const char* text = dlerror();

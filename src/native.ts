@@ -296,6 +296,8 @@ export interface GemmShape {
   transposed: boolean;
   /** The weight's. Default "float32". */
   dtype?: Dtype;
+  /** As where many gradients are summed, on a path: with AMX in no case by the finer digits. Default false. */
+  coarse?: boolean;
 }
 
 export interface GemmReport {

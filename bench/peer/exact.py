@@ -2,35 +2,64 @@
 
 from __future__ import annotations
 
+import functools
+
 import torch
+from torch.overrides import TorchFunctionMode
 
 
-def eager_attention(repeat_kv):
-    """transformers' eager attention without its cast to float32, for a family whose keys and values `repeat_kv` repeats."""
+class KeepFloat64(TorchFunctionMode):
+    """Within it a cast of float64 to float32 does nothing: models have them in norms, softmax and mixtures' routers."""
 
-    def attention(module, query, key, value, mask, scaling, dropout=0.0, **_):
-        key = repeat_kv(key, module.num_key_value_groups)
-        value = repeat_kv(value, module.num_key_value_groups)
-        scores = query @ key.transpose(2, 3) * scaling
-        probabilities = (scores if mask is None else scores + mask).softmax(-1)
-        return (probabilities @ value).transpose(1, 2).contiguous(), probabilities
+    def __torch_function__(self, function, types, args=(), kwargs=None):
+        kwargs = dict(kwargs or {})
+        if args and getattr(args[0], "dtype", None) == torch.float64:
+            if function is torch.Tensor.float:
+                return args[0]
+            args = tuple(torch.float64 if arg is torch.float32 else arg for arg in args)
+            if kwargs.get("dtype") is torch.float32:
+                kwargs["dtype"] = torch.float64
+        return function(*args, **kwargs)
 
-    return attention
+
+def as_it_is(module: torch.nn.Module) -> None:
+    """This module's own casts stay."""
+    forward = module.forward
+
+    @functools.wraps(forward)
+    def outside(*args, **kwargs):
+        with torch._C.DisableTorchFunction():
+            return forward(*args, **kwargs)
+
+    module.forward = outside
 
 
-def to_float64(model) -> None:
-    """Turns an Inseq model's Llama to float64, without the casts to float32 inside its norm and its attention.
+def to_float64(model: torch.nn.Module) -> None:
+    """Turns a transformers model to float64 throughout.
 
-    The rotary table stays as transformers makes it, in float32: it is part of the model, as the weights are.
+    Rotary tables stay as transformers makes them, in float32: they are part of the model, as the weights are.
     """
-    from transformers.models.llama import modeling_llama as llama
+    model.double()
+    model.set_experts_implementation("eager")  # what mixtures take by default knows no float64
+    for module in model.modules():
+        if type(module).__name__.endswith("RotaryEmbedding"):
+            as_it_is(module)
+    forward = model.forward
 
-    def norm(self, hidden):
-        return self.weight * (hidden * torch.rsqrt(hidden.pow(2).mean(-1, keepdim=True) + self.variance_epsilon))
+    @functools.wraps(forward)
+    def exact(*args, **kwargs):
+        with KeepFloat64():
+            return forward(*args, **kwargs)
 
-    llama.LlamaRMSNorm.forward = norm
-    llama.eager_attention_forward = eager_attention(llama.repeat_kv)
-    torch.nn.Module.double(model.model)
+    model.forward = exact
+
+
+def path(steps: int) -> tuple[list[float], list[float]]:
+    """Integrated gradients' places on the line and their weights, as captum's default has them."""
+    from captum.attr._utils.approximation_methods import approximation_parameters
+
+    sizes, places = approximation_parameters("gausslegendre")
+    return places(steps), sizes(steps)
 
 
 def gradients(
@@ -40,23 +69,41 @@ def gradients(
     method: str,
     step: str,
     baseline: list[int] = [],
-    coefficients: list[float] | None = None,
+    places: list[float] = [1.0],
+    weights: list[float] | None = None,
+    outputs: list[int] | None = None,
+    rounding: torch.Generator | None = None,
 ) -> torch.Tensor:
-    """[sequence, outputs]: L2 norms of saliency, input_x_gradient or gradient_shap, from one forward over the whole sequence
-    and a vector-Jacobian product per output. The causal mask makes that the same as a forward per output."""
+    """[sequence, outputs]: L2 norms of saliency, of input_x_gradient, or of a path's gradients at `places` between baseline (0)
+    and text (1), from one forward over the whole sequence and a vector-Jacobian product per output for each place. The causal mask makes
+    that the same as a forward per output. Of all outputs, or these. With `rounding`, embeddings are half a float32's last bit too large
+    or too small, at random."""
     target = torch.tensor(ids)
     embed = model.model.get_input_embeddings()
     clean = embed(target[None]).detach()
-    start = torch.zeros_like(clean) if coefficients is None else embed(torch.tensor([baseline])).detach()
-    totals = torch.zeros(len(ids) - prompt_length, *clean[0].shape, dtype=clean.dtype)
-    for coefficient in coefficients or [1.0]:
-        embeddings = torch.lerp(start, clean, coefficient).requires_grad_()
-        logits = model.model(inputs_embeds=embeddings, use_cache=False).logits[0, prompt_length - 1 : -1]
-        chosen = target[prompt_length:, None]
+    start = embed(torch.tensor([baseline])).detach() if baseline else torch.zeros_like(clean)
+    rows = torch.arange(len(ids) - prompt_length) if outputs is None else torch.tensor(outputs)
+    chosen = target[prompt_length + rows][:, None]
+    totals = torch.zeros(len(rows), *clean[0].shape, dtype=clean.dtype)
+    for place, weight in zip(places, weights or [1 / len(places)] * len(places), strict=True):
+        embeddings = torch.lerp(start, clean, place)
+        if rounding is not None:
+            embeddings *= 1 + 2.0**-24 * (2 * torch.randint(2, embeddings.shape, generator=rounding) - 1)
+        embeddings.requires_grad_()
+        logits = model.model(inputs_embeds=embeddings, use_cache=False).logits[0, prompt_length - 1 + rows]
         functions = {"probability": logits.softmax(-1), "crossentropy": -logits.log_softmax(-1)}
-        for output, value in enumerate(functions[step].gather(-1, chosen)[:, 0]):
+        for row, value in enumerate(functions[step].gather(-1, chosen)[:, 0]):
             (gradient,) = torch.autograd.grad(value, embeddings, retain_graph=True)
-            totals[output] += gradient[0] / len(coefficients or [1.0])
+            totals[row] += weight * gradient[0]
     if method != "saliency":
         totals *= clean - start
     return totals.norm(dim=-1).t().contiguous()
+
+
+def sensitivity(*args, draws: int = 16, **line) -> list[float]:
+    """How far the scores of each of these `outputs` move when embeddings are rounded to float32: root mean square of the draws.
+    Arguments as those of `gradients`. A pass in float32 rounds all that follows too, and cannot be expected to be as near as that."""
+    scores = gradients(*args, **line)
+    rounding = torch.Generator().manual_seed(0)
+    moved = torch.stack([(gradients(*args, **line, rounding=rounding) - scores).abs().amax(0) for _ in range(draws)])
+    return moved.square().mean(0).sqrt().tolist()

@@ -288,21 +288,34 @@ class Worker:
         answer = {"seconds": seconds, "shape": list(matrix.shape), "scores": encode(matrix), "peakBytes": peak}
         return {**answer, "deltas": encode(deltas(self.model, out, ids, promptLength))} if convergence else answer
 
-    def reference(
+    def reference(self, **request) -> dict:
+        """In float64. After the first, this process is good for references only."""
+        matrix = exact.gradients(self.model, **self.in_float64(**request))
+        return {"shape": list(matrix.shape), "scores": encode(matrix)}
+
+    def sensitivity(self, outputs: list[int], **request) -> dict:
+        return {"moved": exact.sensitivity(self.model, **self.in_float64(**request), outputs=outputs)}
+
+    def in_float64(
         self,
         ids: list[int],
         promptLength: int,  # noqa: N803
         method: str,
         step: str,
+        options: dict = {},
         coefficients: list[float] | None = None,
         **_,
     ) -> dict:
-        """In float64. After the first, this process is good for references only."""
+        """What exact.py takes, and the model turned to float64."""
         if self.model.model.dtype != torch.float64:
-            exact.to_float64(self.model)
-        baseline = baseline_ids(self.model, ids)
-        matrix = exact.gradients(self.model, ids, promptLength, method, step, baseline, coefficients)
-        return {"shape": list(matrix.shape), "scores": encode(matrix)}
+            exact.to_float64(self.model.model)
+        request = {"ids": ids, "prompt_length": promptLength, "method": method, "step": step}
+        if method == "gradient_shap":
+            return {**request, "baseline": baseline_ids(self.model, ids), "places": coefficients}
+        if method == "integrated_gradients":
+            places, weights = exact.path(options["n_steps"])
+            return {**request, "baseline": baseline_ids(self.model, ids), "places": places, "weights": weights}
+        return request
 
 
 def main() -> None:
@@ -315,7 +328,7 @@ def main() -> None:
     os.dup2(2, 1)
     worker = Worker(options)
     channel.write(json.dumps({"id": 0, "result": worker.about()}) + "\n")
-    commands = {"attribute": worker.attribute, "reference": worker.reference}
+    commands = {"attribute": worker.attribute, "reference": worker.reference, "sensitivity": worker.sensitivity}
     for line in sys.stdin:
         request = json.loads(line)
         identifier, command = request.pop("id"), request.pop("command")

@@ -33,6 +33,8 @@ bool has_amx() {
 
 namespace tokenlense {
 
+CoarseCotangents::CoarseCotangents() : before_(false) {}
+CoarseCotangents::~CoarseCotangents() = default;
 struct KeptTiles::Store {};
 KeptTiles::KeptTiles(int64_t) : before_(nullptr) {}
 KeptTiles::~KeptTiles() = default;

@@ -3,6 +3,7 @@
 #if defined(__x86_64__) && defined(__linux__) && defined(__GNUC__)
 
 #include <algorithm>
+#include <utility>
 
 #include "amx_pieces.h"
 #include "amx_schemes.h"
@@ -104,14 +105,18 @@ at::Tensor product(const at::Tensor& rows, const at::Tensor& matrix, bool transp
   return result;
 }
 
-// By the finer scheme or the coarser, which is good enough for a gradient's cotangents.
-template <class Fine, class Coarse, class Weight>
-at::Tensor product(const at::Tensor& rows, const at::Tensor& matrix, bool transposed) {
-  if (transposed || current_rules() == Rules::deeplift) return product<Fine, Weight>(rows, matrix, transposed);
-  return product<Coarse, Weight>(rows, matrix, false);
+thread_local bool coarse_on_this_thread = false;
+
+template <class Weight>
+at::Tensor product_of_digits(const at::Tensor& rows, const at::Tensor& matrix, bool transposed) {
+  const bool fine = transposed || (matrix.size(1) > rows.size(1) && !coarse_on_this_thread);
+  return fine ? product<Digits<4>, Weight>(rows, matrix, transposed) : product<Digits<3>, Weight>(rows, matrix, false);
 }
 
 }  // namespace
+
+CoarseCotangents::CoarseCotangents() : before_(std::exchange(coarse_on_this_thread, true)) {}
+CoarseCotangents::~CoarseCotangents() { coarse_on_this_thread = before_; }
 
 KeptTiles::KeptTiles(int64_t bytes) : store_(std::make_unique<Store>(bytes)), before_(store_of_this_thread) {
   store_of_this_thread = store_.get();
@@ -123,9 +128,12 @@ void KeptTiles::clear() {
 }
 
 at::Tensor amx_product(const at::Tensor& rows, const at::Tensor& matrix, bool transposed) {
-  if (matrix.scalar_type() == at::kBFloat16) return product<Parts<2, 1>, Parts<1, 1>, at::BFloat16>(rows, matrix, transposed);
-  if (matrix.scalar_type() == at::kHalf) return product<Digits<4>, Digits<3>, at::Half>(rows, matrix, transposed);
-  return product<Digits<4>, Digits<3>, float>(rows, matrix, transposed);
+  if (matrix.scalar_type() == at::kBFloat16) {
+    if (transposed || current_rules() == Rules::deeplift) return product<Parts<2, 1>, at::BFloat16>(rows, matrix, transposed);
+    return product<Parts<1, 1>, at::BFloat16>(rows, matrix, false);
+  }
+  if (matrix.scalar_type() == at::kHalf) return product_of_digits<at::Half>(rows, matrix, transposed);
+  return product_of_digits<float>(rows, matrix, transposed);
 }
 
 }  // namespace tokenlense

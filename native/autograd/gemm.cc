@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <atomic>
 #include <chrono>
+#include <optional>
 #include <vector>
 
 #include "amx.h"
@@ -128,6 +129,8 @@ std::vector<GemmMeasurement> measure_gemm(const GemmRequest& request, const std:
     const double work = 2.0 * shape.rows * shape.depth * shape.columns;
     const int repeats = std::clamp<int>(static_cast<int>(request.seconds * 1e11 / work), 1, 2000);
     GemmMeasurement measured;
+    std::optional<CoarseCotangents> coarse;
+    if (shape.coarse) coarse.emplace();
     const int64_t last = std::min<int64_t>(shape.rows, 48);  // where blocks end
     const at::Tensor exact =
         at::mm(rows.narrow(0, shape.rows - last, last).to(at::kDouble), (shape.transposed ? matrix.t() : matrix).to(at::kDouble));

@@ -33,6 +33,7 @@ struct GemmShape {
   int64_t rows, depth, columns;
   bool transposed;  // the weight is [columns, depth]
   at::ScalarType dtype = at::kFloat;
+  bool coarse = false;  // while CoarseCotangents lives
 };
 struct GemmRequest {
   std::vector<GemmShape> shapes;

@@ -1,5 +1,6 @@
 #include "path.h"
 
+#include "../autograd/amx.h"
 #include "../autograd/gemm.h"
 #include "head.h"
 #include "path_nodes.h"
@@ -207,6 +208,7 @@ class PathRun {
       for (const auto& target : targets_of(nodes[i], static_cast<int64_t>(i - begin))) targets.push_back(target);
     }
     if (targets.empty()) return;
+    const CoarseCotangents coarse;
     StagedForward forward(model_, at::stack(points), plan_.layer, (plan_.memory_budget - reserved_) * 2 / 5, Rules::gradient, context_);
     for (const auto& target : targets) {
       rows.push_back(forward.hidden()[target.sequence][target.position]);

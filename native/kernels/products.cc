@@ -171,7 +171,7 @@ int64_t least_bytes(const StagedForward& forward, int64_t rows) {
 
 ProductsReport products(const Model& model, StagedForward& forward, const std::vector<Target>& targets, const at::Tensor& cotangents,
                         const ProductsBudget& budget, Progress& progress, const ProductSink& sink, const ProductTap& tap) {
-  const RulesGuard rules(forward.rules());  // how exact products are goes by them
+  const RulesGuard rules(forward.rules());  // how exact products with bfloat16 are goes by them
   const Engine engine = budget.plan.engine != Engine::automatic ? budget.plan.engine : forward.ragged() ? Engine::ragged : Engine::batched;
   if (!forward.ragged() && forward.rules() != Rules::gradient)
     throw Error("CAPABILITY", "This model's graph has operators that cannot run by relevance rules.",

@@ -9,6 +9,7 @@ const SHAPES: readonly GemmShape[] = [
   { rows: 384, depth: 576, columns: 576, transposed: false },
   { rows: 768, depth: 3072, columns: 576, transposed: false },
   { rows: 768, depth: 576, columns: 1536, transposed: false },
+  { rows: 768, depth: 576, columns: 1536, transposed: false, coarse: true },
   { rows: 768, depth: 576, columns: 1536, transposed: false, dtype: "bfloat16" },
   { rows: 768, depth: 960, columns: 576, transposed: false },
   { rows: 2048, depth: 2048, columns: 2048, transposed: false },
@@ -36,7 +37,7 @@ export function gemmLimit(all: readonly GemmMeasurement[]): { limit: number; sha
   return rates.reduce((best, rate) => (rate.limit > best.limit ? rate : best));
 }
 
-function text({ rows, depth, columns, transposed, dtype }: GemmShape): string {
-  const notes = [transposed && "weight transposed", dtype && `${dtype} weight`].filter(Boolean);
+function text({ rows, depth, columns, transposed, dtype, coarse }: GemmShape): string {
+  const notes = [transposed && "weight transposed", dtype && `${dtype} weight`, coarse && "coarse"].filter(Boolean);
   return `${rows}x${depth}·${depth}x${columns}${notes.length > 0 ? ` (${notes.join(", ")})` : ""}`;
 }

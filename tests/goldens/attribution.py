@@ -142,7 +142,7 @@ def main() -> None:
             }
         )
 
-    exact.to_float64(model)
+    exact.to_float64(model.model)
     print(f"{'Inseq float32 vs float64':24} {'tokens':>9}  " + "  ".join(f"{key:>16}" for key in single["english"]))
     for entry in entries:
         name, length = entry["name"], entry["promptLength"]

@@ -10,8 +10,8 @@
 Weights are not stored: value k of the tensor with seed s is a hash of both (`uniform`), which the test computes anew. Of each
 model: config.json; the tensors' names and shapes as `save_pretrained` writes them; for several prompts of different lengths, run as
 one left-padded batch: at each position the logit of the next token and the logarithm of the sum of exponentials, all logits at the
-last position, and its largest logit's gradient by the input embeddings; a greedy continuation without key/value cache. All in float32,
-eager attention where it is right.
+last position, and its largest logit's gradient by the input embeddings; a greedy continuation without key/value cache. All in float64
+(bench/peer/exact.py), and how far transformers is from that in float32, which is up to 2e-5 here; eager attention where it is right.
 
 Where llama.cpp knows the architecture there is also a GGUF file's content: metadata, and of each tensor its name in gguf-py's table,
 and how it is made of the folder's. transformers' own reader of GGUF, where it has one for the architecture, must get the same logits
@@ -22,6 +22,7 @@ from __future__ import annotations
 
 import json
 import math
+import sys
 import tempfile
 from pathlib import Path
 
@@ -33,6 +34,9 @@ from safetensors.numpy import load_file, save_file
 from transformers import AutoConfig, AutoModelForCausalLM
 
 from family_configs import FAMILIES, Family
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "bench" / "peer"))
+import exact  # noqa: E402
 
 OUT = Path(__file__).parent / "families.json"
 LENGTHS = [1, 6, 17, 29]
@@ -139,6 +143,17 @@ def reference(model, vocabulary: int, switch: int = 0) -> dict:
     return {"cases": cases, "greedy": greedy[0, prompt.shape[1] :].tolist()}
 
 
+def apart(single: dict, double: dict) -> dict:
+    """The largest difference, as a share of the largest value, over the cases."""
+
+    def most(key: str) -> float:
+        pairs = [(np.array(one[key]), np.array(other[key])) for one, other in zip(single["cases"], double["cases"], strict=True) if other[key]]
+        return max(np.abs(one - other).max() / np.abs(other).max() for one, other in pairs)
+
+    assert [case["top"] for case in single["cases"]] == [case["top"] for case in double["cases"]]
+    return {"logits": max(most("logit"), most("normaliser"), most("last")), "gradients": most("gradient")}
+
+
 # ---- GGUF --------------------------------------------------------------------------------------------------------
 
 def how(values: np.ndarray, recipe: list) -> np.ndarray:
@@ -243,15 +258,19 @@ def main() -> None:
             folder = Path(name)
             entries = write_folder(family, folder)
             model = load(family, folder)
+            tensors = gguf_tensors(family, entries) if family.gguf else []
+            checked = bool(tensors) and check_gguf(family, folder, entries, tensors, model)
+            single = reference(model, family.config["vocab_size"], family.switch)
+            exact.to_float64(model)
+            double = reference(model, family.config["vocab_size"], family.switch)
             entry = {
                 "name": family.name,
                 "config": json.loads((folder / "config.json").read_text()),
                 "tensors": entries,
-                **reference(model, family.config["vocab_size"], family.switch),
+                **double,
+                "float32": apart(single, double),
             }
             if family.gguf:
-                tensors = gguf_tensors(family, entries)
-                checked = check_gguf(family, folder, entries, tensors, model)
                 entry["gguf"] = {
                     "architecture": family.gguf.architecture,
                     "metadata": family.gguf.metadata,

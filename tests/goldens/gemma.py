@@ -40,20 +40,8 @@ METHODS = {
 }
 
 
-def to_float64(model) -> None:
-    """Without the casts to float32 inside its norms and its attention; the rotary tables stay as they are, and so does the embeddings' factor."""
-    from transformers.models.gemma3 import modeling_gemma3 as gemma
-
-    def norm(self, x):
-        return x * torch.rsqrt(x.pow(2).mean(-1, keepdim=True) + self.eps) * (1 + self.weight)
-
-    gemma.Gemma3RMSNorm.forward = norm
-    gemma.eager_attention_forward = exact.eager_attention(gemma.repeat_kv)
-    torch.nn.Module.double(model.model)
-
-
 def add_exact(model, entries: list[dict]) -> None:
-    to_float64(model)
+    exact.to_float64(model.model)
     for entry in entries:
         entry["float64"] = {
             method: peer.encode(exact.gradients(model, entry["ids"], entry["promptLength"], method, "probability").float())

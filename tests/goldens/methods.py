@@ -75,7 +75,7 @@ class Subject:
         }
 
     def double(self) -> None:
-        torch.nn.Module.double(self.model.model) if self.name == "gpt2" else exact.to_float64(self.model)
+        exact.to_float64(self.model.model)
 
 
 def subject(name: str, options) -> Subject:

@@ -55,17 +55,17 @@ describe.each(["bfloat16", "float16"] as const)("weights in %s", (dtype) => {
 });
 
 // Some of a real model's activations are a thousand times the others, and so are their differences, which multipliers are summed with.
-it.each([
-  "float32",
-  "bfloat16",
-  "float16",
-] as const)("DeepLIFT's scores of the default model add up, weights in %s", async (dtype) => {
-  using model = await loadModel("smollm2-135m-instruct", { device: "cpu", dtype });
-  const prompt = "When the storm had finally passed, the old fisherman looked at his broken boat and decided that he would have";
-  using result = await attribute({ model, prompt, maxNewTokens: 16, method: "deeplift" });
-  expect(result.convergenceDeltas).toHaveLength(result.shape[1] as number);
-  for (const delta of result.convergenceDeltas as Float32Array) expect(Math.abs(delta)).toBeLessThan(1e-4);
-});
+it.each(["float32", "bfloat16", "float16"] as const)(
+  "DeepLIFT's scores of the default model add up, weights in %s",
+  async (dtype) => {
+    using model = await loadModel("smollm2-135m-instruct", { device: "cpu", dtype });
+    const prompt =
+      "When the storm had finally passed, the old fisherman looked at his broken boat and decided that he would have";
+    using result = await attribute({ model, prompt, maxNewTokens: 16, method: "deeplift" });
+    expect(result.convergenceDeltas).toHaveLength(result.shape[1] as number);
+    for (const delta of result.convergenceDeltas as Float32Array) expect(Math.abs(delta)).toBeLessThan(1e-4);
+  },
+);
 
 it("an archive of another dtype is refused", async () => {
   using model = await loadModel(writeFamilyFolder(fresh(), families[0] as FamilyGolden), { device: "cpu" });

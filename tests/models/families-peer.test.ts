@@ -12,6 +12,9 @@ import { writeGguf } from "./gguf-writer.js";
 import { tokenLogits } from "./logits.js";
 
 // Goldens by tests/goldens/families.py. There all prompts of a family are one left-padded batch, and the script holds that to each alone.
+// Some of these models have outputs whose float32 gradients are 1e-5 from float64's in transformers too: ours may be 1e-5 further.
+
+const TOLERANCE = 1e-5;
 
 const folder = temporaryFolder();
 let count = 0;
@@ -24,11 +27,9 @@ async function gradient(model: NativeModel, { ids, top }: FamilyCase, engine: "r
   return { gradient: data.subarray(0, data.length - data.length / (ids.length + 1)), stepScores };
 }
 
-async function expectTransformers(model: Model, { cases, greedy }: FamilyGolden): Promise<void> {
-  const errors: Record<string, number> = {};
-  const compare = (what: string, actual: ArrayLike<number>, expected: number[]) => {
-    errors[what] = Math.max(errors[what] ?? 0, relativeError(actual, expected));
-  };
+async function expectTransformers(model: Model, { cases, float32, greedy }: FamilyGolden): Promise<void> {
+  const compare = (what: keyof typeof float32, actual: ArrayLike<number>, expected: number[], of = what as string) =>
+    expect(relativeError(actual, expected), of).toBeLessThan(TOLERANCE + float32[what]);
   for (const one of cases) {
     const ids = Int32Array.from(one.ids);
     if (ids.length > 1) {
@@ -39,10 +40,9 @@ async function expectTransformers(model: Model, { cases, greedy }: FamilyGolden)
     for (const engine of ["ragged", "batched"] as const) {
       const found = await gradient(model.native, one, engine);
       compare("logits", found.stepScores.logit?.data() as Float32Array, [one.last[one.top] as number]);
-      compare(`gradients, ${engine}`, found.gradient, one.gradient);
+      compare("gradients", found.gradient, one.gradient, `gradients, ${engine}`);
     }
   }
-  for (const [what, error] of Object.entries(errors)) expect(error, what).toBeLessThan(1e-5);
   // With the key/value cache, where transformers ran without.
   const prompt = Int32Array.from((cases[1] as FamilyCase).ids);
   const { ids } = await generate({ model, promptIds: prompt, maxNewTokens: greedy.length });

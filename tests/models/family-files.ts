@@ -31,7 +31,10 @@ export interface FamilyGolden {
   name: string;
   config: { [setting: string]: unknown };
   tensors: TensorEntry[];
+  /** Computed in float64. */
   cases: FamilyCase[];
+  /** How far transformers' float32 is from that, as shares of the largest. */
+  float32: { logits: number; gradients: number };
   /** Continuation of the second case's ids. */
   greedy: number[];
   gguf?: {

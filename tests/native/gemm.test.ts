@@ -12,7 +12,9 @@ it("is right on every path, at every class of shapes", { timeout: 600_000 }, asy
     expect(Object.keys(paths), shape).toContain(chosen);
     const bfloat16 = shape.includes("bfloat16");
     if (!bfloat16) expect(Object.keys(paths).length, shape).toBeGreaterThan(1);
-    right(shape, errors, { dtype: bfloat16 ? "bfloat16" : "float32", transposed: shape.includes("transposed") });
+    const [rows = 0, depth = 0, , columns = 0] = shape.match(/\d+/g)?.map(Number) ?? [];
+    const [transposed, coarse] = [shape.includes("transposed"), shape.includes("coarse")];
+    right(shape, errors, { rows, depth, columns, dtype: bfloat16 ? "bfloat16" : "float32", transposed, coarse });
   }
 });
 
@@ -23,6 +25,7 @@ it("is right on every path at random shapes, with weights of every dtype", { tim
     columns: fc.integer({ min: 1, max: 200 }),
     transposed: fc.boolean(),
     dtype: fc.constantFrom("float32", "bfloat16", "float16"),
+    coarse: fc.boolean(),
   });
   const shapes = fc.sample(shape, { numRuns: 150, seed: 1 });
   const report = await native().measureGemm({ shapes, seconds: 0 }).promise;
@@ -33,9 +36,17 @@ it("is right on every path at random shapes, with weights of every dtype", { tim
   }
 });
 
-/** Float32's rounding, and no less; beside bfloat16 weights the tiles' paths keep 16 bits of a row's values, or 8 backward. */
-function right(shape: string, errors: Record<string, number>, kind: Pick<GemmShape, "dtype" | "transposed">): void {
-  const ofTiles = kind.dtype !== "bfloat16" ? 3e-6 : kind.transposed ? 2e-5 : 4e-3;
+/**
+ * Float32's rounding, and no less; the tiles' paths are finer where rounding matters most. Beside bfloat16 weights they keep 16 bits of a
+ * row's values, or 8 backward.
+ */
+function right(
+  shape: string,
+  errors: Record<string, number>,
+  { depth, columns, dtype, transposed, coarse }: GemmShape,
+): void {
+  const fine = transposed || (columns > depth && !coarse);
+  const ofTiles = dtype === "bfloat16" ? (transposed ? 2e-5 : 4e-3) : fine ? 3e-7 : 3e-6;
   for (const [path, error] of Object.entries(errors)) {
     expect(error, `${shape}, ${path}`).toBeGreaterThan(0);
     expect(error, `${shape}, ${path}`).toBeLessThan(path.startsWith("amx") ? ofTiles : 3e-6);

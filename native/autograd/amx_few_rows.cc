@@ -3,6 +3,8 @@
 #if defined(__x86_64__) && defined(__linux__) && defined(__GNUC__)
 
 #include <algorithm>
+#include <array>
+#include <atomic>
 
 #include "amx_memory.h"
 #include "amx_schemes.h"
@@ -67,6 +69,40 @@ class Cutting {
   char* to_ = nullptr;
 };
 
+// Columns, pair by pair of tiles, in as many shares as there are threads. A thread takes from the front of its own, for what comes next in
+// memory to be fetched; one that has none left takes what is last of another's.
+class Shares {
+ public:
+  Shares(int64_t pairs, int64_t threads) : threads_(std::min(threads, kMost)) {
+    for (int64_t t = 0; t < threads_; ++t) left_[t] = pack(pairs * t / threads_, pairs * (t + 1) / threads_);
+  }
+  int64_t threads() const { return threads_; }
+
+  struct Pairs {
+    int64_t first, count;  // none: 0
+  };
+  Pairs take(int64_t thread, int64_t most) {
+    for (int64_t i = 0; i < threads_; ++i) {
+      auto& left = left_[(thread + i) % threads_];
+      for (uint64_t seen = left; begin(seen) < end(seen);) {
+        const int64_t count = std::min(most, end(seen) - begin(seen)), rest = end(seen) - count;
+        if (left.compare_exchange_weak(seen, i == 0 ? pack(begin(seen) + count, end(seen)) : pack(begin(seen), rest)))
+          return {i == 0 ? begin(seen) : rest, count};
+      }
+    }
+    return {0, 0};
+  }
+
+ private:
+  static constexpr int64_t kMost = 64;
+  static uint64_t pack(int64_t begin, int64_t end) { return static_cast<uint64_t>(begin) << 32 | static_cast<uint64_t>(end); }
+  static int64_t begin(uint64_t left) { return static_cast<int64_t>(left >> 32); }
+  static int64_t end(uint64_t left) { return static_cast<int64_t>(left & UINT32_MAX); }
+
+  int64_t threads_;
+  std::array<std::atomic<uint64_t>, kMost> left_;
+};
+
 // Few rows times weight [n, k]ᵀ, as weight · rowsᵀ: only the few, and what comes out, are transposed then, and the few are cut once. What
 // bounds it is the memory that the weight comes from, so its next columns are fetched and cut while those before are multiplied.
 template <class Scheme, class Weight>
@@ -89,44 +125,51 @@ struct FewRows {
     return *reinterpret_cast<Workspace*>(memory.at(0));
   }
 
-  TOKENLENSE_AMX void range(int64_t first, int64_t last) const {
+  // Depths from `deep` on, of the columns that this thread gets.
+  TOKENLENSE_AMX void share(int64_t deep, int64_t thread, Shares& shares) const {
+    Shares::Pairs now = shares.take(thread, kColumns / kPair);
+    if (now.count == 0) return;
     Workspace& own = workspace();
     const Tiles configured;
     Blocks<Scheme, Turned> blocks;
     const int64_t pairs = m / kPair + (m % kPair > kTile), tall = m % kPair > 0 && m % kPair <= kTile;
-    for (int64_t deep = 0; deep < k; deep += kDepth) {
-      const int64_t depth = std::min(kDepth, k - deep), steps = (depth + Scheme::kStep - 1) / Scheme::kStep;
-      const int64_t few_bytes = steps * Scheme::kRight * kTileBytes, column_bytes = steps * Scheme::kLeft * kTileBytes;
-      const int64_t calls = (2 * pairs + tall) * steps * Scheme::kProducts;
-      blocks.finish();  // with the scales of the depths before
-      for (int64_t i = 0; i < ceil_to(m, kTile); i += kTile)
-        Scheme::turned(rows + i * pitch + deep, pitch, m - i, depth, own.few + i / kTile * few_bytes, own.few_scales + i);
-      const auto few = [&](int64_t row) { return Side{own.few + row / kTile * few_bytes, few_bytes, own.few_scales + row}; };
-      int64_t group = 0;
-      const auto cutting = [&](int64_t j, int64_t into) {
-        return Cutting<Scheme, Weight>(weight + j * k + deep, k, std::clamp<int64_t>(last - j, 0, kColumns), depth, own.columns[into % 2],
-                                       own.scales[into % 3], calls);
-      };
-      cutting(first, 0).finish();
-      for (int64_t j = first; j < last; j += kColumns, ++group) {
-        Cutting<Scheme, Weight> next = cutting(j + kColumns, group + 1);
-        const float* scales = own.scales[group % 3];
-        const Side left{own.columns[group % 2], column_bytes, scales};
-        int64_t i = 0;
-        for (; m - i > kTile; i += kPair)
-          for (int64_t c = 0; c < kColumns; c += kPair)
-            blocks.multiply({left.at(c / kTile), column_bytes, scales + c}, few(i), steps,
-                            {result + i * n + j + c, n, std::min(kPair, m - i), last - j - c, deep > 0}, next);
-        if (i < m) blocks.template multiply<true>(left, few(i), steps, {result + i * n + j, n, m - i, last - j, deep > 0}, next);
-        next.finish();
-      }
+    const int64_t depth = std::min(kDepth, k - deep), steps = (depth + Scheme::kStep - 1) / Scheme::kStep;
+    const int64_t few_bytes = steps * Scheme::kRight * kTileBytes, column_bytes = steps * Scheme::kLeft * kTileBytes;
+    const int64_t calls = (2 * pairs + tall) * steps * Scheme::kProducts;
+    for (int64_t i = 0; i < ceil_to(m, kTile); i += kTile)
+      Scheme::turned(rows + i * pitch + deep, pitch, m - i, depth, own.few + i / kTile * few_bytes, own.few_scales + i);
+    const auto few = [&](int64_t row) { return Side{own.few + row / kTile * few_bytes, few_bytes, own.few_scales + row}; };
+    const auto last = [&](const Shares::Pairs& some) { return std::min(n, (some.first + some.count) * kPair); };
+    int64_t group = 0;
+    const auto cutting = [&](const Shares::Pairs& some, int64_t into) {
+      const int64_t j = some.first * kPair;
+      return Cutting<Scheme, Weight>(weight + j * k + deep, k, some.count > 0 ? last(some) - j : 0, depth, own.columns[into % 2],
+                                     own.scales[into % 3], calls);
+    };
+    cutting(now, 0).finish();
+    for (; now.count > 0; ++group) {
+      const Shares::Pairs then = shares.take(thread, kColumns / kPair);
+      Cutting<Scheme, Weight> next = cutting(then, group + 1);
+      const float* scales = own.scales[group % 3];
+      const Side left{own.columns[group % 2], column_bytes, scales};
+      const int64_t j = now.first * kPair, end = last(now);
+      int64_t i = 0;
+      for (; m - i > kTile; i += kPair)
+        for (int64_t c = 0; c < end - j; c += kPair)
+          blocks.multiply({left.at(c / kTile), column_bytes, scales + c}, few(i), steps,
+                          {result + i * n + j + c, n, std::min(kPair, m - i), end - j - c, deep > 0}, next);
+      if (i < m) blocks.template multiply<true>(left, few(i), steps, {result + i * n + j, n, m - i, end - j, deep > 0}, next);
+      next.finish();
+      now = then;
     }
     blocks.finish();
   }
 
   void run() const {
-    const int64_t threads = at::get_num_threads(), width = ceil_to((n + threads - 1) / threads, kPair);
-    share_tasks((n + width - 1) / width, [&](int64_t t) { range(t * width, std::min(n, (t + 1) * width)); });
+    for (int64_t deep = 0; deep < k; deep += kDepth) {
+      Shares shares((n + kPair - 1) / kPair, at::get_num_threads());
+      share_tasks(shares.threads(), [&](int64_t thread) { share(deep, thread, shares); });
+    }
   }
 };
 

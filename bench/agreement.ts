@@ -1,7 +1,7 @@
 import { mean } from "simple-statistics";
 import type { Requests, Runs, Sides } from "./compare.js";
 import type { BenchMethod } from "./methods.js";
-import { apartByColumn, decodeFloats, distance, distanceByColumn } from "./numbers.js";
+import { apartByColumn, decodeFloats, distance, distanceByColumn, largestSize } from "./numbers.js";
 import type { WorkerAttribution } from "./worker.js";
 import { startPeer } from "./workers.js";
 
@@ -87,7 +87,7 @@ async function againstFloat64(
     );
     if (further.length === 0) return { agree: true, fromExact };
     console.error("how much rounding moves the scores, in float64");
-    const largest = exact.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
+    const largest = largestSize(exact);
     const { moved } = await process.ask<{ moved: number[] }>("sensitivity", { ...request, outputs: further });
     const shares = moved.map((distance) => distance / largest);
     const agree = further.every((output, i) => (ours[output] ?? Number.NaN) <= ROUNDINGS * (shares[i] ?? 0));

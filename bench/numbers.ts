@@ -20,6 +20,10 @@ export function decodeFloats(text: string): Float32Array {
   return Float32Array.from({ length: bytes.length / 4 }, (_, i) => bytes.readFloatLE(4 * i));
 }
 
+export function largestSize(values: Float32Array): number {
+  return values.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
+}
+
 /** The largest difference, as a share of the largest magnitude in `reference`. NaN where anything is not a number. */
 export function distance(values: Float32Array, reference: Float32Array): number {
   return distanceByColumn(values, reference, 1)[0] ?? Number.NaN;
@@ -28,7 +32,7 @@ export function distance(values: Float32Array, reference: Float32Array): number 
 /** Likewise of each column, as a share of the largest magnitude in all of `reference`. Row-major. */
 export function distanceByColumn(values: Float32Array, reference: Float32Array, columns: number): number[] {
   if (values.length !== reference.length) throw new Error(`${values.length} scores against ${reference.length}`);
-  const largest = reference.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
+  const largest = largestSize(reference);
   const differences = new Array<number>(columns).fill(0);
   for (const [i, expected] of reference.entries()) {
     const column = i % columns;

@@ -74,9 +74,6 @@ class Subject:
             "probability": [round(float(p), 6) for p in probability],
         }
 
-    def double(self) -> None:
-        exact.to_float64(self.model.model)
-
 
 def subject(name: str, options) -> Subject:
     if name == "gpt2":
@@ -120,7 +117,7 @@ def main() -> None:
         chosen = [case for case in cases.plan(one) if wanted is None or case.method in wanted]
         made["entries"] = [started(case, one) for case in chosen]
         made["random"][name] = {key: array(value) for case in chosen for key, value in case.random.items()}
-        one.double()
+        exact.to_float64(one.model.model)
         for case, entry in zip(chosen, made["entries"]):
             case.finish(one, entry)
             report(entry)
